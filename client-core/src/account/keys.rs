@@ -1,0 +1,95 @@
+//! Keeping the published keys and this device's keys the same.
+
+use missive_wire::{Address, ClaimedBundle, Code, KeyCount, KeyUpload, StartOver};
+use reqwest::Method;
+use secrecy::{ExposeSecret, SecretString};
+
+use super::session::Session;
+use crate::{Error, chat::Mailbox, signal::ONE_TIME_KEYS};
+
+/// Below this many one-time keys of a kind, more are made.
+const LOW: u64 = 20;
+
+/// Compares what is published with what this device has, and publishes what is missing. Fails with
+/// [`Error::IdentityReplaced`] when the published identity is not ours: nothing may be received then.
+pub(crate) async fn reconcile(session: &Session, mailbox: &Mailbox) -> Result<(), Error> {
+    let name = session.profile.address.name.as_str();
+    let count: KeyCount = session.ask(Method::GET, &["users", name, "keys", "count"]).await?;
+    let own = mailbox.identity_key().await;
+    match (&own, &count.identity_key) {
+        (_, Some(published)) if own.as_ref() != Some(&published.0) => return Err(Error::IdentityReplaced),
+        (None, _) => mailbox.install().await?,
+        _ => {}
+    }
+    if mailbox.pending_upload().await?.is_some() {
+        publish(session, mailbox).await?;
+        // What was pending may have been there already; count again.
+        return Box::pin(reconcile(session, mailbox)).await;
+    }
+    let digest = mailbox.digest().await?;
+    if count.digest.is_none_or(|published| published.0 != digest) {
+        mailbox.renew(0).await?;
+        return publish(session, mailbox).await;
+    }
+    replenish(session, mailbox, count.pre_keys, count.pq_pre_keys).await
+}
+
+/// Publishes more one-time keys where few are left.
+pub(crate) async fn replenish(session: &Session, mailbox: &Mailbox, ec: u64, kyber: u64) -> Result<(), Error> {
+    let missing = |left: u64| {
+        let left = u32::try_from(left).unwrap_or(u32::MAX);
+        if u64::from(left) < LOW { ONE_TIME_KEYS.saturating_sub(left) } else { 0 }
+    };
+    let (ec, kyber) = (missing(ec), missing(kyber));
+    if ec == 0 && kyber == 0 {
+        return Ok(());
+    }
+    mailbox.top_up(ec, kyber).await?;
+    publish(session, mailbox).await
+}
+
+/// Publishes new keys in the place of those of a lost device.
+pub(crate) async fn start_over(
+    session: &Session,
+    mailbox: &Mailbox,
+    password: &SecretString,
+    totp: Option<String>,
+) -> Result<(), Error> {
+    let new = mailbox.generate()?;
+    let password = password.expose_secret().to_owned();
+    let body = StartOver { password, totp, keys: new.upload.clone() };
+    let name = session.profile.address.name.as_str();
+    session.call(Method::POST, &["users", name, "identity"], Some(&body)).await?;
+    mailbox.replace(new, true).await
+}
+
+/// Claims the keys of an account and builds sessions with its devices.
+pub(crate) async fn claim(session: &Session, mailbox: &Mailbox, address: &Address) -> Result<(), Error> {
+    let claimed = session.ask::<ClaimedBundle>(Method::GET, &["users", &address.to_string(), "keys"]).await;
+    let bundle = claimed.map_err(|error| match error {
+        Error::Refused { code: Code::NotFound | Code::NoKeys | Code::ReceiverGone, .. } => {
+            Error::UnknownReceiver(address.clone())
+        }
+        error => error,
+    })?;
+    mailbox.learn_bundle(address, &bundle).await
+}
+
+/// Publishes what is pending. Where the server has seen its ids, it is made anew above them.
+async fn publish(session: &Session, mailbox: &Mailbox) -> Result<(), Error> {
+    let Some(upload) = mailbox.pending_upload().await? else { return Ok(()) };
+    match post(session, &upload).await {
+        Err(Error::Refused { code: Code::KeyIdReused, highest_key_id, .. }) => {
+            mailbox.renew(highest_key_id.unwrap_or(0)).await?;
+            let Some(upload) = mailbox.pending_upload().await? else { return Ok(()) };
+            post(session, &upload).await?;
+        }
+        result => result?,
+    }
+    mailbox.upload_done().await
+}
+
+async fn post(session: &Session, upload: &KeyUpload) -> Result<(), Error> {
+    let name = session.profile.address.name.as_str();
+    session.call(Method::POST, &["users", name, "keys"], Some(upload)).await.map(drop)
+}

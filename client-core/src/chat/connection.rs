@@ -1,0 +1,149 @@
+//! A connection that comes back by itself.
+
+use std::{sync::Arc, time::Duration};
+
+use missive_wire::Hello;
+use tokio::{
+    sync::{mpsc, watch},
+    task::JoinHandle,
+    time::Instant,
+};
+
+use super::{
+    backoff::Backoff,
+    event::{Closed, Event},
+    live::{End, Live},
+    socket::Socket,
+};
+use crate::{Error, account::keys, client::Inner};
+
+/// Events that nobody has taken yet; when they are this many, the connection waits.
+const EVENTS: usize = 1024;
+
+/// A connection that held this long was a good one.
+const GOOD: Duration = Duration::from_secs(10);
+
+/// A connection to the homeserver. While it is open, messages come in and are acknowledged, and the outbox goes out.
+/// Take its events: when a thousand wait, it waits too.
+#[derive(Debug)]
+pub struct Connection {
+    events: mpsc::Receiver<Event>,
+    asked: watch::Sender<bool>,
+    task: JoinHandle<()>,
+}
+
+/// Whether a connection that is lost comes back by itself.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Reconnect {
+    /// It does, until it is closed for good.
+    Always,
+    /// It is tried once, and its loss is the last event.
+    Never,
+}
+
+impl Connection {
+    pub(crate) async fn open(inner: Arc<Inner>, reconnect: Reconnect) -> Result<Self, Error> {
+        let first = match reconnect {
+            Reconnect::Always => None,
+            Reconnect::Never => Some(dial(&inner).await?),
+        };
+        let (sender, events) = mpsc::channel(EVENTS);
+        let (asked, ask) = watch::channel(false);
+        let task = tokio::spawn(run(inner, sender, ask, first));
+        Ok(Self { events, asked, task })
+    }
+
+    /// The next event; `None` after the last one. Cancel-safe.
+    pub async fn next(&mut self) -> Option<Event> {
+        self.events.recv().await
+    }
+
+    /// Closes the connection when every acknowledgement has been said.
+    pub async fn close(mut self) {
+        self.events.close();
+        let _ = self.asked.send(true);
+        let _ = self.task.await;
+    }
+}
+
+/// Checks that the published keys are ours, then connects.
+async fn dial(inner: &Inner) -> Result<(Socket, Hello), Error> {
+    keys::reconcile(&inner.session, &inner.mailbox).await?;
+    Socket::open(&inner.session).await
+}
+
+async fn run(
+    inner: Arc<Inner>,
+    events: mpsc::Sender<Event>,
+    mut ask: watch::Receiver<bool>,
+    first: Option<(Socket, Hello)>,
+) {
+    let mut backoff = Backoff::default();
+    let once = first.is_some();
+    let mut dialled = first;
+    loop {
+        let since = Instant::now();
+        let end = match attempt(&inner, &mut ask, dialled.take()).await {
+            Some(Ok((socket, hello))) => {
+                Live::new(&inner, &events, socket).run(hello, wait(ask.clone())).await
+            }
+            Some(Err(error)) if error.is_temporary() => End::Lost(error.to_string()),
+            Some(Err(error)) => End::Failed(error),
+            None => End::Asked,
+        };
+        let error = match lost(end, once) {
+            Ok(error) => error,
+            Err(closed) => {
+                if let Some(closed) = closed {
+                    let _ = events.send(Event::Closed(closed)).await;
+                }
+                return;
+            }
+        };
+        if since.elapsed() >= GOOD {
+            backoff.reset();
+        }
+        let retry_in = backoff.next();
+        let _ = events.send(Event::Disconnected { error, retry_in }).await;
+        tokio::select! {
+            () = wait(ask.clone()) => return,
+            () = tokio::time::sleep(retry_in) => {}
+        }
+    }
+}
+
+/// `None` when it was asked to stop meanwhile.
+async fn attempt(
+    inner: &Inner,
+    ask: &mut watch::Receiver<bool>,
+    dialled: Option<(Socket, Hello)>,
+) -> Option<Result<(Socket, Hello), Error>> {
+    if let Some(dialled) = dialled {
+        return Some(Ok(dialled));
+    }
+    tokio::select! {
+        () = wait(ask.clone()) => None,
+        result = dial(inner) => Some(result),
+    }
+}
+
+/// Resolves when the connection is to end, also because nobody holds it any more.
+async fn wait(mut ask: watch::Receiver<bool>) {
+    let _ = ask.wait_for(|asked| *asked).await;
+}
+
+/// Why a connection is lost but worth another attempt; otherwise what to say last.
+fn lost(end: End, once: bool) -> Result<String, Option<Closed>> {
+    match end {
+        End::Asked => Err(None),
+        End::Failed(error) => Err(Some(Closed::Error(error))),
+        // Policy, our frames too large, session ended, connected elsewhere: the same again would end the same.
+        End::Closed(code @ (1008 | 1009 | Closed::SESSION_ENDED | Closed::ELSEWHERE), reason) => {
+            Err(Some(Closed::Code(code, reason)))
+        }
+        End::Closed(code, reason) if once => Err(Some(Closed::Code(code, reason))),
+        End::Lost(reason) if once => Err(Some(Closed::Error(Error::Unreachable(reason)))),
+        End::Closed(code, reason) => Ok(format!("the homeserver closed the connection ({code}) {reason}")),
+        End::Lost(reason) => Ok(reason),
+    }
+}

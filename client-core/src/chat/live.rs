@@ -1,0 +1,238 @@
+//! One connection while it lives: frames are taken in, acknowledged, and the outbox goes out.
+
+use std::{sync::Arc, time::Duration};
+
+use missive_wire::{Delivered, Hello, KeysLow, ServerError, ServerFrame, State, StatusUpdate, Timestamp};
+use tokio::{
+    sync::mpsc,
+    task::JoinSet,
+    time::{Instant, sleep_until},
+};
+
+use super::{
+    acknowledge::Acknowledgements,
+    event::Event,
+    flight::{Flight, Step},
+    outbox::Outgoing,
+    socket::{self, Incoming, Socket},
+};
+use crate::{Error, account::keys, client::Inner};
+use missive_wire::Code;
+
+/// Ciphertexts older than this are not sent again.
+const RESEND_FOR: Duration = Duration::from_secs(30 * 24 * 60 * 60);
+
+/// `read` statuses are repeated this many at a time.
+const READS: u32 = 100;
+
+/// An open connection and what it still has to do.
+pub(super) struct Live<'a> {
+    inner: &'a Arc<Inner>,
+    events: &'a mpsc::Sender<Event>,
+    socket: Socket,
+    acknowledgements: Acknowledgements,
+    flight: Flight,
+    /// The last `read` that was told on this connection.
+    reads_told: i64,
+    /// Publishing more one-time keys, beside the socket.
+    replenishing: JoinSet<()>,
+}
+
+/// Why a connection ended.
+pub(super) enum End {
+    /// It was asked to.
+    Asked,
+    /// The homeserver closed it.
+    Closed(u16, String),
+    /// It broke.
+    Lost(String),
+    /// The local storage failed, or the like: trying again would not help.
+    Failed(Error),
+}
+
+impl From<Error> for End {
+    fn from(error: Error) -> Self {
+        Self::Failed(error)
+    }
+}
+
+impl<'a> Live<'a> {
+    pub(super) fn new(inner: &'a Arc<Inner>, events: &'a mpsc::Sender<Event>, socket: Socket) -> Self {
+        Self {
+            inner,
+            events,
+            socket,
+            acknowledgements: Acknowledgements::default(),
+            flight: Flight::default(),
+            reads_told: 0,
+            replenishing: JoinSet::new(),
+        }
+    }
+
+    /// Runs until the end; `asked` ends it.
+    pub(super) async fn run(mut self, hello: Hello, asked: impl Future<Output = ()>) -> End {
+        let end = match self.work(hello, asked).await {
+            Ok(()) => End::Asked,
+            Err(end) => end,
+        };
+        if !matches!(end, End::Lost(_) | End::Closed(..)) {
+            let _ = self.acknowledge().await;
+            self.socket.close().await;
+        }
+        end
+    }
+
+    async fn work(&mut self, hello: Hello, asked: impl Future<Output = ()>) -> Result<(), End> {
+        self.inner.mailbox.greet(hello.incarnation).await?;
+        self.emit(Event::Connected { pending: hello.pending }).await;
+        self.pump().await?;
+        tokio::pin!(asked);
+        loop {
+            let retry_at = self.flight.retry_at();
+            let idle = !self.acknowledgements.is_empty();
+            tokio::select! {
+                biased;
+                () = &mut asked => return Ok(()),
+                incoming = self.socket.next() => self.take(incoming).await?,
+                () = std::future::ready(()), if idle => self.acknowledge().await?,
+                () = self.inner.work.notified() => self.pump().await?,
+                () = sleep_until(retry_at.unwrap_or_else(Instant::now)), if retry_at.is_some() => {
+                    self.flight.retry();
+                    self.pump().await?;
+                }
+            }
+        }
+    }
+
+    async fn take(&mut self, incoming: Incoming) -> Result<(), End> {
+        let frame = match incoming {
+            Incoming::Frame(Some(frame)) => *frame,
+            Incoming::Frame(None) => return Ok(()),
+            Incoming::Closed(code, reason) => return Err(End::Closed(code, reason)),
+            Incoming::Lost(reason) => return Err(End::Lost(reason)),
+        };
+        match frame {
+            ServerFrame::Message(delivered) => self.message(&delivered).await?,
+            ServerFrame::Status(update) => self.status(&update).await?,
+            ServerFrame::Error(error) => self.error(error).await?,
+            ServerFrame::Noted { noted } => self.inner.mailbox.reads_noted(&noted.message_ids).await?,
+            ServerFrame::Keys { keys } => self.replenish(keys),
+            ServerFrame::Drained { .. } => self.emit(Event::Drained).await,
+            ServerFrame::Hello { .. } => {}
+        }
+        if self.acknowledgements.is_full() { self.acknowledge().await } else { Ok(()) }
+    }
+
+    async fn message(&mut self, delivered: &Delivered) -> Result<(), End> {
+        let received = self.inner.mailbox.receive(delivered).await?;
+        let Delivered { sender, sender_device, id, .. } = delivered;
+        self.acknowledgements.message(sender, *sender_device, *id, received.settled);
+        if let Some(message) = received.message {
+            // Its sender need not wait for whoever shows it.
+            self.acknowledge().await?;
+            self.emit(Event::Message(message)).await;
+        }
+        Ok(())
+    }
+
+    async fn status(&mut self, update: &StatusUpdate) -> Result<(), End> {
+        let applied = self.inner.mailbox.apply_status(update).await?;
+        let freed = applied.genuine.iter().filter(|id| self.flight.settle(**id)).count();
+        // `sent` is told once and not kept.
+        if update.state != State::Sent {
+            self.acknowledgements.statuses(update.state, &applied.genuine);
+        }
+        for change in applied.changes {
+            self.emit(Event::Status(change)).await;
+        }
+        if freed > 0 { self.pump().await } else { Ok(()) }
+    }
+
+    async fn error(&mut self, error: ServerError) -> Result<(), End> {
+        let ServerError { error, code, id, details } = error;
+        let retry_after = details.retry_after.map(Duration::from_secs);
+        match id {
+            Some(id) if retry_after.is_some() || code == Code::AfterFailed => {
+                self.flight.hold(id, Instant::now(), retry_after);
+                self.emit(Event::Error { code, error, id: Some(id) }).await;
+                Ok(())
+            }
+            Some(id) if self.flight.settle(id) => {
+                if let Some(change) = self.inner.mailbox.fail(id, code).await? {
+                    self.emit(Event::Status(change)).await;
+                }
+                self.pump().await
+            }
+            id => {
+                self.emit(Event::Error { code, error, id }).await;
+                Ok(())
+            }
+        }
+    }
+
+    /// Sends what the window has room for, and what was shown.
+    async fn pump(&mut self) -> Result<(), End> {
+        while let Some((after, room)) = self.flight.room() {
+            let page = self.inner.mailbox.outbox(after, room).await?;
+            if page.is_empty() {
+                break;
+            }
+            let mut frames = Vec::new();
+            for (position, outgoing) in page {
+                frames.extend(self.next(position, outgoing).await?);
+            }
+            self.socket.send(frames).await.map_err(End::Lost)?;
+        }
+        for (position, owed) in self.inner.mailbox.owed_reads(self.reads_told, READS).await? {
+            self.reads_told = position;
+            self.acknowledgements.read(owed);
+        }
+        Ok(())
+    }
+
+    /// The frame of a message of the outbox, if it is to be sent.
+    async fn next(&mut self, position: i64, outgoing: Outgoing) -> Result<Option<String>, Error> {
+        if outgoing.sent {
+            self.flight.skip(position);
+            return Ok(None);
+        }
+        if is_over(outgoing.since, self.inner.mailbox.clock().timestamp()) {
+            self.flight.skip(position);
+            if let Some(change) = self.inner.mailbox.fail(outgoing.id, Code::Expired).await? {
+                self.emit(Event::Status(change)).await;
+            }
+            return Ok(None);
+        }
+        let step = self.flight.next(position, outgoing.id, &outgoing.receiver);
+        Ok((step == Step::Send).then_some(outgoing.frame))
+    }
+
+    async fn acknowledge(&mut self) -> Result<(), End> {
+        let frames = self.acknowledgements.take().into_iter().map(socket::text);
+        self.socket.send(frames).await.map_err(End::Lost)
+    }
+
+    fn replenish(&mut self, keys: KeysLow) {
+        while self.replenishing.try_join_next().is_some() {}
+        if self.replenishing.is_empty() {
+            let inner = self.inner.clone();
+            self.replenishing.spawn(async move {
+                let made = keys::replenish(&inner.session, &inner.mailbox, keys.pre_keys, keys.pq_pre_keys).await;
+                if let Err(error) = made {
+                    // They are kept, and published at the next connection.
+                    tracing::warn!(%error, "one-time keys could not be published");
+                }
+            });
+        }
+    }
+
+    /// A listener that has gone is no reason to stop receiving.
+    async fn emit(&self, event: Event) {
+        let _ = self.events.send(event).await;
+    }
+}
+
+fn is_over(since: Timestamp, now: Timestamp) -> bool {
+    let age = now.millis().saturating_sub(since.millis());
+    u128::try_from(age).is_ok_and(|age| age > RESEND_FOR.as_millis())
+}

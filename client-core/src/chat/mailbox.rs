@@ -1,0 +1,217 @@
+//! The local half of chat: no network, one owner, every step one commit.
+
+use std::sync::Arc;
+
+use missive_wire::{Address, ClaimedBundle, KeyUpload, MessageId, Timestamp};
+use serde::{Deserialize, Serialize};
+use tokio::sync::{Mutex, MutexGuard};
+use uuid::Uuid;
+
+use super::{
+    inbox::{self, Received},
+    message::{StatusChange, StoredMessage},
+    outbox::{self, Outgoing},
+    status::{self, Applied},
+};
+use crate::{
+    Clock, Error, SignalError,
+    signal::{NewIdentity, Signal},
+    storage::{Batch, Storage, Table},
+};
+use missive_wire::{Code, Delivered, DeviceId, StatusUpdate};
+
+const INCARNATION: &[u8] = b"incarnation";
+
+/// An account's keys, sessions, messages and outbox.
+///
+/// Its calls take turns: each loads what it needs, works on a copy and commits ratchet and message together. A failed
+/// call has changed nothing.
+pub struct Mailbox {
+    pub(super) storage: Arc<Storage>,
+    pub(super) own: Address,
+    pub(super) clock: Clock,
+    /// Whoever holds it is the one owner of the cryptographic state.
+    signal: Mutex<Option<Signal>>,
+}
+
+/// A `read` status that the server has not noted.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct OwedRead {
+    pub(crate) id: MessageId,
+    pub(crate) sender: Address,
+    pub(crate) device: DeviceId,
+}
+
+/// Holding it, one is the owner of the cryptographic state.
+pub(super) struct Owner<'a>(MutexGuard<'a, Option<Signal>>);
+
+impl Owner<'_> {
+    pub(super) fn signal(&self) -> Result<&Signal, SignalError> {
+        self.0.as_ref().ok_or(SignalError::NotInstalled)
+    }
+}
+
+impl Mailbox {
+    /// Opens the mailbox of `own` in its namespace.
+    pub async fn open(storage: Arc<Storage>, own: Address, clock: Clock) -> Result<Self, Error> {
+        let signal = Signal::load(storage.clone(), clock.clone()).await?;
+        Ok(Self { storage, own, clock, signal: Mutex::new(signal) })
+    }
+
+    /// Whose mailbox it is.
+    pub fn own(&self) -> &Address {
+        &self.own
+    }
+
+    /// Makes this device's keys, in the place of any that were there; [`Mailbox::pending_upload`] then has them.
+    pub async fn install(&self) -> Result<(), Error> {
+        let new = self.generate()?;
+        self.replace(new, false).await
+    }
+
+    /// Public keys that were made and perhaps not published: publishing the same again does no harm.
+    pub async fn pending_upload(&self) -> Result<Option<KeyUpload>, Error> {
+        Ok(self.owner().await.signal()?.pending_upload().await?)
+    }
+
+    /// Notes that the pending keys have been published.
+    pub async fn upload_done(&self) -> Result<(), Error> {
+        Ok(self.owner().await.signal()?.upload_done().await?)
+    }
+
+    /// Builds sessions from a claimed bundle.
+    pub async fn learn_bundle(&self, address: &Address, bundle: &ClaimedBundle) -> Result<(), Error> {
+        let owner = self.owner().await;
+        let mut batch = Batch::default();
+        let learnt = owner.signal()?.learn_bundle(&mut batch, address, bundle).await;
+        match learnt {
+            // A changed key is in the batch: it waits for acceptance.
+            Ok(()) | Err(SignalError::IdentityChanged(_)) => self.storage.commit(batch).await?,
+            Err(_) => {}
+        }
+        Ok(learnt?)
+    }
+
+    /// Trusts the changed identity key of a contact. Says whether there was one.
+    pub async fn accept_identity(&self, address: &Address) -> Result<bool, Error> {
+        Ok(self.owner().await.signal()?.accept_identity(address).await?)
+    }
+
+    /// Encrypts a text and puts it into the outbox. Fails with [`SignalError::NoSession`] when the receiver's bundle must
+    /// be learnt first.
+    pub async fn compose(&self, to: &Address, text: &str) -> Result<MessageId, Error> {
+        outbox::compose(self, &self.owner().await, to, text).await
+    }
+
+    /// Takes a message in: decrypts it and stores it with the state that it leaves behind, in one commit. Afterwards, and
+    /// only then, it may be acknowledged.
+    pub async fn receive(&self, delivered: &Delivered) -> Result<Received, Error> {
+        inbox::receive(self, &self.owner().await, delivered).await
+    }
+
+    /// Takes a status update in. Afterwards, and only then, it may be acknowledged.
+    pub async fn apply_status(&self, update: &StatusUpdate) -> Result<Applied, Error> {
+        status::apply(self, &self.owner().await, update).await
+    }
+
+    /// Notes that a message will never be taken by the homeserver.
+    pub async fn fail(&self, id: MessageId, code: Code) -> Result<Option<StatusChange>, Error> {
+        status::fail(self, &self.owner().await, id, code).await
+    }
+
+    /// Ciphertexts that nobody has acknowledged, after a position, in order.
+    pub async fn outbox(&self, after: i64, limit: u32) -> Result<Vec<(i64, Outgoing)>, Error> {
+        Ok(self.storage.list_after(Table::Outbox, after, limit).await?)
+    }
+
+    /// The newest messages with an account, oldest first.
+    pub async fn history(&self, peer: &Address, limit: u32) -> Result<Vec<StoredMessage>, Error> {
+        Ok(self.storage.list_for(Table::Message, peer, limit).await?)
+    }
+
+    /// Heeds the homeserver's incarnation: after a change everything unacknowledged counts as not sent. Also forgets the
+    /// triples that are older than a message may become.
+    pub async fn greet(&self, incarnation: Uuid) -> Result<(), Error> {
+        let _owner = self.owner().await;
+        let mut batch = Batch::default();
+        inbox::forget_old(&mut batch, self.now());
+        let known = self.storage.get::<Uuid>(Table::Meta, INCARNATION).await?;
+        if known != Some(incarnation) {
+            if known.is_some() {
+                outbox::unsend_all(self, &mut batch).await?;
+            }
+            batch.put(Table::Meta, INCARNATION, &incarnation)?;
+        }
+        Ok(self.storage.commit(batch).await?)
+    }
+
+    /// Notes that messages of an account were shown; their sender is told until the server has noted it.
+    pub async fn mark_read(&self, messages: &[&StoredMessage]) -> Result<(), Error> {
+        let mut batch = Batch::default();
+        for message in messages {
+            let owed =
+                OwedRead { id: message.id, sender: message.peer.clone(), device: message.sender_device };
+            batch.put(Table::Owed, message.id.as_bytes(), &owed)?;
+        }
+        Ok(self.storage.commit(batch).await?)
+    }
+
+    pub(crate) async fn owed_reads(&self, after: i64, limit: u32) -> Result<Vec<(i64, OwedRead)>, Error> {
+        Ok(self.storage.list_after(Table::Owed, after, limit).await?)
+    }
+
+    pub(crate) async fn reads_noted(&self, ids: &[MessageId]) -> Result<(), Error> {
+        let mut batch = Batch::default();
+        for id in ids {
+            batch.delete(Table::Owed, id.as_bytes());
+        }
+        Ok(self.storage.commit(batch).await?)
+    }
+
+    /// Our public identity key; `None` before the keys are installed.
+    pub(crate) async fn identity_key(&self) -> Option<Vec<u8>> {
+        self.owner().await.0.as_ref().map(Signal::identity_key)
+    }
+
+    pub(crate) async fn digest(&self) -> Result<[u8; 32], Error> {
+        Ok(self.owner().await.signal()?.digest().await?)
+    }
+
+    pub(crate) async fn top_up(&self, ec: u32, kyber: u32) -> Result<(), Error> {
+        Ok(self.owner().await.signal()?.top_up(ec, kyber).await?)
+    }
+
+    pub(crate) async fn renew(&self, highest: u32) -> Result<(), Error> {
+        Ok(self.owner().await.signal()?.renew(highest).await?)
+    }
+
+    pub(crate) fn generate(&self) -> Result<NewIdentity, Error> {
+        Ok(Signal::generate(&self.clock)?)
+    }
+
+    /// Stores a new identity in the place of the old one.
+    pub(crate) async fn replace(&self, new: NewIdentity, published: bool) -> Result<(), Error> {
+        let mut owner = self.owner().await;
+        Signal::install(&self.storage, new, published).await?;
+        *owner.0 = Signal::load(self.storage.clone(), self.clock.clone()).await?;
+        Ok(())
+    }
+
+    pub(super) fn clock(&self) -> &Clock {
+        &self.clock
+    }
+
+    pub(super) fn now(&self) -> Timestamp {
+        self.clock.timestamp()
+    }
+
+    async fn owner(&self) -> Owner<'_> {
+        Owner(self.signal.lock().await)
+    }
+}
+
+impl std::fmt::Debug for Mailbox {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Mailbox").field("own", &self.own).finish_non_exhaustive()
+    }
+}

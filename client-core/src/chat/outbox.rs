@@ -1,0 +1,126 @@
+//! What is on its way out: the ciphertext is kept until someone has acknowledged it.
+
+use std::fmt;
+
+use missive_wire::{
+    Address, ClientFrame, DeviceContent, DeviceId, MessageContent, MessageFrame, MessageId, Payload, Receiver,
+    Timestamp,
+};
+use serde::{Deserialize, Serialize};
+use uuid::Uuid;
+
+use super::{
+    mailbox::{Mailbox, Owner},
+    message::{Body, Direction, StoredMessage},
+};
+use crate::{
+    Error,
+    signal::Encrypted,
+    storage::{Batch, Table},
+};
+
+/// How many rows are looked at in one go.
+const PAGE: u32 = 256;
+
+/// A ciphertext that waits to be acknowledged.
+#[derive(Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Outgoing {
+    /// The message's id.
+    pub id: MessageId,
+    /// To whom it goes.
+    pub receiver: Address,
+    /// When it was encrypted.
+    pub since: Timestamp,
+    /// Whether a homeserver has said that it holds it.
+    pub sent: bool,
+    /// The frame to send, again and again the same.
+    pub frame: String,
+}
+
+impl fmt::Debug for Outgoing {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Outgoing").field("id", &self.id).field("sent", &self.sent).finish_non_exhaustive()
+    }
+}
+
+/// Encrypts and stores in one commit: the ratchet, the message, the ciphertext.
+pub(super) async fn compose(
+    mailbox: &Mailbox,
+    owner: &Owner<'_>,
+    to: &Address,
+    text: &str,
+) -> Result<MessageId, Error> {
+    if *to == mailbox.own {
+        return Err(Error::OwnAddress);
+    }
+    let (id, now) = (Uuid::now_v7(), mailbox.now());
+    let payload = Payload::text(id, mailbox.own.clone(), to.clone(), now, text.to_owned());
+    let mut batch = Batch::default();
+    let encrypted = owner.signal()?.encrypt(&mut batch, to, &payload.to_plaintext()).await?;
+    let content = content(encrypted);
+    if content.ciphertexts().any(missive_wire::Content::is_too_large) {
+        return Err(Error::TooLarge);
+    }
+    let frame = MessageFrame { id: Some(id), receiver: Receiver::Address(to.clone()), content };
+    let frame = ClientFrame::Message(frame).to_json();
+    let outgoing = Outgoing { id, receiver: to.clone(), since: now, sent: false, frame };
+    save(&mut batch, &outgoing)?;
+    let message = StoredMessage {
+        id,
+        direction: Direction::Out,
+        peer: to.clone(),
+        sender_device: DeviceId::FIRST,
+        sent_at: now,
+        body: Body::Text(text.to_owned()),
+        state: None,
+        code: None,
+        identity_changed: false,
+    };
+    batch.put_for(Table::Message, message_key(id), to, &message)?;
+    mailbox.storage.commit(batch).await?;
+    Ok(id)
+}
+
+/// Everything counts as not sent, so that it is sent again.
+pub(super) async fn unsend_all(mailbox: &Mailbox, batch: &mut Batch) -> Result<(), Error> {
+    let mut position = 0;
+    loop {
+        let page = mailbox.storage.list_after::<Outgoing>(Table::Outbox, position, PAGE).await?;
+        let Some((last, _)) = page.last() else { return Ok(()) };
+        position = *last;
+        for (_, outgoing) in page.into_iter().filter(|(_, outgoing)| outgoing.sent) {
+            save(batch, &Outgoing { sent: false, ..outgoing })?;
+        }
+    }
+}
+
+/// Notes that a homeserver holds it.
+pub(super) async fn mark_sent(mailbox: &Mailbox, batch: &mut Batch, id: MessageId) -> Result<(), Error> {
+    match mailbox.storage.get::<Outgoing>(Table::Outbox, id.as_bytes()).await? {
+        Some(outgoing) => save(batch, &Outgoing { sent: true, ..outgoing }),
+        None => Ok(()),
+    }
+}
+
+/// A sent message's row.
+pub(super) fn message_key(id: MessageId) -> Vec<u8> {
+    [b"out/".as_slice(), id.as_bytes()].concat()
+}
+
+fn save(batch: &mut Batch, outgoing: &Outgoing) -> Result<(), Error> {
+    Ok(batch.put(Table::Outbox, outgoing.id.as_bytes(), outgoing)?)
+}
+
+/// A lone content is for the first device of an account that has no other.
+fn content(mut encrypted: Vec<Encrypted>) -> MessageContent {
+    if encrypted.len() == 1 && encrypted.iter().all(|one| one.device == DeviceId::FIRST) {
+        if let Some(Encrypted { kind, content, .. }) = encrypted.pop() {
+            return MessageContent::Lone { kind: Some(kind), content };
+        }
+    }
+    let devices = encrypted.into_iter().map(|Encrypted { device, registration_id, kind, content }| {
+        (device, DeviceContent { registration_id, kind, content })
+    });
+    MessageContent::PerDevice(devices.collect())
+}

@@ -1,0 +1,178 @@
+//! The Signal protocol: this device's keys, sessions with others, encrypting, decrypting.
+//!
+//! Nothing here commits: every change goes into the caller's [`Batch`], beside the message that it belongs to, so that
+//! ratchet and message are stored together or not at all. The caller lets one operation run at a time.
+
+mod bundle;
+mod decrypt;
+mod encrypt;
+mod error;
+mod guard;
+mod identity;
+mod own_keys;
+mod stores;
+
+use std::sync::Arc;
+
+use libsignal_protocol::{IdentityKeyPair, ProtocolAddress, SessionRecord};
+use missive_wire::{Address, DeviceId, KeyUpload};
+
+pub use error::SignalError;
+
+pub(crate) use decrypt::Decrypted;
+pub(crate) use encrypt::Encrypted;
+pub(crate) use own_keys::ONE_TIME_KEYS;
+
+use crate::{
+    Clock, StorageError,
+    storage::{Batch, Storage, Table},
+};
+use identity::Identity;
+use own_keys::{OWN_KEYS, OwnKeys};
+
+const UPLOAD: &[u8] = b"upload";
+
+/// This device's half of every conversation.
+pub(crate) struct Signal {
+    storage: Arc<Storage>,
+    clock: Clock,
+    identity: IdentityKeyPair,
+    registration_id: u32,
+}
+
+/// A new identity that has not been stored: its keys, and what to publish.
+pub(crate) struct NewIdentity {
+    batch: Batch,
+    /// The public halves.
+    pub(crate) upload: KeyUpload,
+}
+
+impl Signal {
+    /// The keys that were installed before, if any.
+    pub(crate) async fn load(storage: Arc<Storage>, clock: Clock) -> Result<Option<Self>, SignalError> {
+        let Some(own) = storage.get::<OwnKeys>(Table::Meta, OWN_KEYS).await? else { return Ok(None) };
+        let (identity, registration_id) = (own.identity()?, own.registration_id);
+        Ok(Some(Self { storage, clock, identity, registration_id }))
+    }
+
+    /// Makes a new identity without storing it.
+    pub(crate) fn generate(clock: &Clock) -> Result<NewIdentity, SignalError> {
+        let mut batch = Batch::default();
+        let mut own = OwnKeys::generate();
+        let upload = own.whole_upload(&mut batch, millis(clock))?;
+        batch.put(Table::Meta, OWN_KEYS, &own)?;
+        Ok(NewIdentity { batch, upload })
+    }
+
+    /// Stores a new identity in the place of what was there, with what is still to be published.
+    pub(crate) async fn install(storage: &Storage, new: NewIdentity, published: bool) -> Result<(), SignalError> {
+        let mut batch = Batch::default();
+        let own = [Table::PreKey, Table::SignedPreKey, Table::KyberPreKey, Table::KyberLastResort, Table::BaseKey];
+        // What was encrypted under the old identity is of no use to anyone.
+        for table in own.into_iter().chain([Table::Session, Table::Outbox]) {
+            batch.clear(table);
+        }
+        batch.append(new.batch);
+        match published {
+            true => batch.delete(Table::Meta, UPLOAD),
+            false => batch.put(Table::Meta, UPLOAD, &new.upload)?,
+        }
+        Ok(storage.commit(batch).await?)
+    }
+
+    /// Our public identity key, serialized.
+    pub(crate) fn identity_key(&self) -> Vec<u8> {
+        self.identity.identity_key().serialize().into()
+    }
+
+    /// What the server's digest must be.
+    pub(crate) async fn digest(&self) -> Result<[u8; 32], SignalError> {
+        Ok(self.own_keys().await?.digest()?)
+    }
+
+    /// Keys that were made and perhaps not published: the same again does no harm.
+    pub(crate) async fn pending_upload(&self) -> Result<Option<KeyUpload>, SignalError> {
+        Ok(self.storage.get(Table::Meta, UPLOAD).await?)
+    }
+
+    /// Notes that the pending keys have been published.
+    pub(crate) async fn upload_done(&self) -> Result<(), SignalError> {
+        let mut batch = Batch::default();
+        batch.delete(Table::Meta, UPLOAD);
+        Ok(self.storage.commit(batch).await?)
+    }
+
+    /// Makes one-time keys to publish.
+    pub(crate) async fn top_up(&self, ec: u32, kyber: u32) -> Result<(), SignalError> {
+        self.stage(|own, batch| own.one_time_upload(batch, ec, kyber)).await
+    }
+
+    /// Makes a whole set to publish under the same identity, with ids above what the server has seen.
+    pub(crate) async fn renew(&self, highest: u32) -> Result<(), SignalError> {
+        let now = millis(&self.clock);
+        self.stage(|own, batch| {
+            own.skip_to(highest);
+            own.whole_upload(batch, now)
+        })
+        .await
+    }
+
+    /// Trusts the newest identity key of an account. Says whether that changed anything.
+    pub(crate) async fn accept_identity(&self, address: &Address) -> Result<bool, SignalError> {
+        let Some(mut identity) = Identity::load(&self.storage, address).await? else { return Ok(false) };
+        if !identity.accept() {
+            return Ok(false);
+        }
+        let mut batch = Batch::default();
+        identity.save(&mut batch, address)?;
+        self.storage.commit(batch).await?;
+        Ok(true)
+    }
+
+    async fn stage(
+        &self,
+        make: impl FnOnce(&mut OwnKeys, &mut Batch) -> Result<KeyUpload, StorageError>,
+    ) -> Result<(), SignalError> {
+        let mut own = self.own_keys().await?;
+        let mut batch = Batch::default();
+        let upload = make(&mut own, &mut batch)?;
+        batch.put(Table::Meta, OWN_KEYS, &own)?;
+        batch.put(Table::Meta, UPLOAD, &upload)?;
+        Ok(self.storage.commit(batch).await?)
+    }
+
+    async fn own_keys(&self) -> Result<OwnKeys, SignalError> {
+        self.storage.get(Table::Meta, OWN_KEYS).await?.ok_or(SignalError::NotInstalled)
+    }
+
+    async fn session(&self, address: &Address, device: DeviceId) -> Result<Option<SessionRecord>, StorageError> {
+        let row = self.storage.get_bytes(Table::Session, session_key(address, device).as_bytes()).await?;
+        row.map(|row| SessionRecord::deserialize(&row))
+            .transpose()
+            .map_err(|_| StorageError::Damaged("a session cannot be read"))
+    }
+}
+
+fn session_key(address: &Address, device: DeviceId) -> String {
+    format!("{address}/{device}")
+}
+
+fn save_session(
+    batch: &mut Batch,
+    address: &Address,
+    device: DeviceId,
+    record: &SessionRecord,
+) -> Result<(), StorageError> {
+    let bytes = record.serialize().map_err(|_| StorageError::Damaged("a session cannot be written"))?;
+    batch.put_bytes(Table::Session, session_key(address, device), bytes);
+    Ok(())
+}
+
+fn protocol_address(address: &Address, device: DeviceId) -> Result<ProtocolAddress, StorageError> {
+    let id = libsignal_protocol::DeviceId::new(device.get()).map_err(|_| StorageError::Damaged("a device id"))?;
+    Ok(ProtocolAddress::new(address.to_string(), id))
+}
+
+fn millis(clock: &Clock) -> u64 {
+    u64::try_from(clock.timestamp().millis()).unwrap_or(0)
+}

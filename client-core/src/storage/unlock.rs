@@ -1,0 +1,254 @@
+//! The data key, and what it is wrapped by: `key.json` beside the store.
+
+use std::{
+    fmt, fs,
+    io::Write,
+    path::{Path, PathBuf},
+};
+
+use argon2::{Algorithm, Argon2, Params, Version};
+use missive_wire::Base64;
+use secrecy::{ExposeSecret, SecretString};
+use serde::{Deserialize, Serialize};
+use zeroize::Zeroizing;
+
+use super::{
+    StorageError,
+    seal::{self, SecretKey},
+};
+
+const VERSION: u32 = 1;
+const SALT_LENGTH: usize = 16;
+
+/// 64 MiB, three passes: what a laptop does in a quarter of a second.
+const MEMORY_KIB: u32 = 64 * 1024;
+const PASSES: u32 = 3;
+
+/// More than this in a file is not ours and would only cost memory.
+const MEMORY_KIB_MAX: u32 = 1024 * 1024;
+const PASSES_MAX: u32 = 16;
+
+/// What opens a namespace.
+#[derive(Clone)]
+pub enum Unlock {
+    /// A secret in the operating system's keyring.
+    Keyring,
+    /// A passphrase, through Argon2id.
+    Passphrase(SecretString),
+    /// A plain file that only its owner may read; created where it is missing.
+    KeyFile(PathBuf),
+    /// 32 bytes that the caller keeps.
+    Key([u8; 32]),
+}
+
+/// What a namespace was closed with.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub enum WrappedBy {
+    /// The operating system's keyring.
+    Keyring,
+    /// A passphrase.
+    Passphrase,
+    /// A key file, or a key that the caller keeps.
+    Key,
+}
+
+#[derive(Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct KeyFile {
+    v: u32,
+    wrapped_by: WrappedBy,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    argon2id: Option<Argon2id>,
+    data_key: Base64,
+}
+
+#[derive(Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct Argon2id {
+    salt: Base64,
+    memory_kib: u32,
+    passes: u32,
+}
+
+impl Unlock {
+    fn wrapped_by(&self) -> WrappedBy {
+        match self {
+            Self::Keyring => WrappedBy::Keyring,
+            Self::Passphrase(_) => WrappedBy::Passphrase,
+            Self::KeyFile(_) | Self::Key(_) => WrappedBy::Key,
+        }
+    }
+
+    /// The key that wraps the data key. `create` makes what is missing.
+    fn wrapping_key(&self, entry: &str, argon2id: Option<&Argon2id>, create: bool) -> Result<SecretKey, StorageError> {
+        match self {
+            Self::Keyring => keyring_key(entry.to_owned(), create),
+            Self::Passphrase(passphrase) => {
+                stretch(passphrase, argon2id.ok_or(StorageError::Damaged("key.json lacks its salt"))?)
+            }
+            Self::KeyFile(path) => file_key(path, create),
+            Self::Key(key) => Ok(Zeroizing::new(*key)),
+        }
+    }
+}
+
+impl fmt::Debug for Unlock {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Unlock::{:?}", self.wrapped_by())
+    }
+}
+
+/// Whether the operating system has a keyring that answers.
+pub fn keyring_works() -> bool {
+    let probe = || match keyring::Entry::new("missive", "probe").and_then(|entry| entry.get_secret()) {
+        Ok(_) | Err(keyring::Error::NoEntry) => true,
+        Err(_) => false,
+    };
+    std::thread::spawn(probe).join().unwrap_or(false)
+}
+
+/// What the namespace in `directory` was closed with; `None` where there is none.
+pub(crate) fn wrapped_by(directory: &Path) -> Result<Option<WrappedBy>, StorageError> {
+    Ok(read(directory)?.map(|file| file.wrapped_by))
+}
+
+/// Makes a data key and writes it down, wrapped. Slow with a passphrase: not for an async thread.
+pub(crate) fn create(directory: &Path, entry: &str, unlock: &Unlock) -> Result<SecretKey, StorageError> {
+    let argon2id = match unlock {
+        Unlock::Passphrase(_) => Some(Argon2id::fresh()?),
+        _ => None,
+    };
+    let wrapping = unlock.wrapping_key(entry, argon2id.as_ref(), true)?;
+    let data_key = seal::random_key()?;
+    let sealed = seal::seal(&seal::cipher(&wrapping), entry.as_bytes(), &data_key[..])?;
+    let file = KeyFile { v: VERSION, wrapped_by: unlock.wrapped_by(), argon2id, data_key: Base64(sealed) };
+    let json = serde_json::to_vec_pretty(&file).map_err(|_| StorageError::Damaged("key.json cannot be written"))?;
+    write_durably(&directory.join("key.json"), &json)?;
+    Ok(data_key)
+}
+
+/// Reads the data key. Slow with a passphrase: not for an async thread.
+pub(crate) fn open(directory: &Path, entry: &str, unlock: &Unlock) -> Result<SecretKey, StorageError> {
+    let file = read(directory)?.ok_or(StorageError::NoSuchAccount)?;
+    if file.wrapped_by != unlock.wrapped_by() {
+        return Err(StorageError::OtherLock(file.wrapped_by));
+    }
+    let wrapping = unlock.wrapping_key(entry, file.argon2id.as_ref(), false)?;
+    let opened =
+        seal::open(&seal::cipher(&wrapping), entry.as_bytes(), &file.data_key.0).ok_or(StorageError::WrongKey)?;
+    let key: [u8; 32] =
+        opened.as_slice().try_into().map_err(|_| StorageError::Damaged("the data key has the wrong length"))?;
+    Ok(Zeroizing::new(key))
+}
+
+fn read(directory: &Path) -> Result<Option<KeyFile>, StorageError> {
+    let json = match fs::read(directory.join("key.json")) {
+        Ok(json) => json,
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(None),
+        Err(error) => return Err(error.into()),
+    };
+    match serde_json::from_slice::<KeyFile>(&json) {
+        Ok(file) if file.v == VERSION => Ok(Some(file)),
+        Ok(_) => Err(StorageError::Newer),
+        Err(_) => Err(StorageError::Damaged("key.json cannot be read")),
+    }
+}
+
+impl Argon2id {
+    fn fresh() -> Result<Self, StorageError> {
+        let mut salt = vec![0; SALT_LENGTH];
+        seal::fill_random(&mut salt)?;
+        Ok(Self { salt: Base64(salt), memory_kib: MEMORY_KIB, passes: PASSES })
+    }
+}
+
+fn stretch(passphrase: &SecretString, argon2id: &Argon2id) -> Result<SecretKey, StorageError> {
+    let damaged = StorageError::Damaged("key.json names impossible Argon2id parameters");
+    if argon2id.memory_kib > MEMORY_KIB_MAX || argon2id.passes > PASSES_MAX {
+        return Err(damaged);
+    }
+    let Ok(params) = Params::new(argon2id.memory_kib, argon2id.passes, 1, Some(32)) else { return Err(damaged) };
+    let mut key = SecretKey::default();
+    Argon2::new(Algorithm::Argon2id, Version::V0x13, params)
+        .hash_password_into(passphrase.expose_secret().as_bytes(), &argon2id.salt.0, &mut *key)
+        .map_err(|_| damaged)?;
+    Ok(key)
+}
+
+fn file_key(path: &Path, create: bool) -> Result<SecretKey, StorageError> {
+    let text = match fs::read_to_string(path) {
+        Ok(text) => Zeroizing::new(text),
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound && create => return new_file_key(path),
+        Err(error) => return Err(unusable(path, error)),
+    };
+    require_private(path)?;
+    decode_key(text.trim())
+        .ok_or_else(|| unusable(path, "it does not hold 32 bytes in base64"))
+}
+
+fn unusable(path: &Path, reason: impl ToString) -> StorageError {
+    StorageError::KeyFile { path: path.to_owned(), reason: reason.to_string() }
+}
+
+fn new_file_key(path: &Path) -> Result<SecretKey, StorageError> {
+    let key = seal::random_key()?;
+    let text = Zeroizing::new(String::from(Base64::from(&key[..])) + "\n");
+    write_durably(path, text.as_bytes()).map_err(|error| unusable(path, error))?;
+    Ok(key)
+}
+
+fn decode_key(text: &str) -> Option<SecretKey> {
+    let bytes = Zeroizing::new(Base64::try_from(text.to_owned()).ok()?.0);
+    Some(Zeroizing::new(bytes.as_slice().try_into().ok()?))
+}
+
+#[cfg(unix)]
+fn require_private(path: &Path) -> Result<(), StorageError> {
+    use std::os::unix::fs::PermissionsExt as _;
+    let mode = fs::metadata(path)?.permissions().mode();
+    if mode & 0o077 == 0 {
+        return Ok(());
+    }
+    Err(unusable(path, format!("others may read it: chmod 600 {}", path.display())))
+}
+
+#[cfg(not(unix))]
+fn require_private(_path: &Path) -> Result<(), StorageError> {
+    Ok(())
+}
+
+/// The keyring's client blocks on its own executor, so it gets a thread of its own.
+fn keyring_key(entry: String, create: bool) -> Result<SecretKey, StorageError> {
+    std::thread::spawn(move || keyring_entry(&entry, create))
+        .join()
+        .unwrap_or_else(|_| Err(StorageError::Keyring("the keyring's client failed".to_owned())))
+}
+
+fn keyring_entry(entry: &str, create: bool) -> Result<SecretKey, StorageError> {
+    let failed = |error: keyring::Error| StorageError::Keyring(error.to_string());
+    let entry = keyring::Entry::new("missive", entry).map_err(failed)?;
+    match entry.get_secret() {
+        Ok(secret) => {
+            let secret = Zeroizing::new(secret);
+            Ok(Zeroizing::new(secret.as_slice().try_into().map_err(|_| StorageError::WrongKey)?))
+        }
+        Err(keyring::Error::NoEntry) if create => {
+            let key = seal::random_key()?;
+            entry.set_secret(&key[..]).map_err(failed)?;
+            Ok(key)
+        }
+        Err(keyring::Error::NoEntry) => Err(StorageError::WrongKey),
+        Err(error) => Err(failed(error)),
+    }
+}
+
+/// A new file, whole or not at all: a temporary one beside it, synced, then renamed.
+fn write_durably(path: &Path, bytes: &[u8]) -> std::io::Result<()> {
+    let temporary = path.with_extension("new");
+    let mut options = fs::OpenOptions::new();
+    let mut file = super::private(options.write(true).create(true).truncate(true)).open(&temporary)?;
+    file.write_all(bytes)?;
+    file.sync_all()?;
+    fs::rename(&temporary, path)
+}

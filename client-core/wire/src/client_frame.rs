@@ -1,0 +1,281 @@
+//! What a client says over the WebSocket.
+
+use std::collections::BTreeMap;
+
+use serde::{Deserialize, Serialize};
+use uuid::Uuid;
+
+use crate::{AccountName, Address, CipherKind, Code, Content, DeviceId, InvalidName, MessageId, ServerName, State};
+
+/// The longest frame either side sends, in bytes.
+pub const FRAME_MAX_BYTES: usize = 256 * 1024;
+
+/// The most ids in one `messageIds`.
+pub const MESSAGE_IDS_MAX: usize = 100;
+
+/// A frame from a client; told apart by its members.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum ClientFrame {
+    /// A message to send.
+    Message(MessageFrame),
+    /// What became of messages that this device was sent.
+    Status(StatusFrame),
+    /// Status updates that this device has stored.
+    StatusAck(StatusAck),
+}
+
+/// Whom a frame names.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Receiver {
+    /// A bare name: an account of the client's own homeserver.
+    Name(AccountName),
+    /// A full address.
+    Address(Address),
+    /// The id of an account of the client's own homeserver.
+    Id(Uuid),
+}
+
+/// A message to send. Either `content` (for the receiver's device 1) or `contents` (one a device) is there.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct MessageFrame {
+    /// The sender's id for it; the server assigns one where it is missing.
+    pub id: Option<MessageId>,
+    /// To whom.
+    pub receiver: Receiver,
+    /// What.
+    pub content: MessageContent,
+}
+
+/// The ciphertexts of a message.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum MessageContent {
+    /// For device 1 of an account with no other device.
+    Lone {
+        /// What the ciphertext is, if the client says so.
+        kind: Option<CipherKind>,
+        /// The ciphertext.
+        content: Content,
+    },
+    /// One for each device of the receiver.
+    PerDevice(BTreeMap<DeviceId, DeviceContent>),
+}
+
+/// A ciphertext for one device.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct DeviceContent {
+    /// The registration id of the device that the session was built with.
+    pub registration_id: u32,
+    /// What the ciphertext is.
+    pub kind: CipherKind,
+    /// The ciphertext.
+    pub content: Content,
+}
+
+/// What became of messages that this device was sent.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct StatusFrame {
+    /// The messages, 1 to [`MESSAGE_IDS_MAX`].
+    pub message_ids: Vec<MessageId>,
+    /// `received`, `read` or `undeliverable`.
+    pub state: State,
+    /// The messages' sender.
+    pub receiver: Receiver,
+    /// The device that sent them.
+    pub sender_device: DeviceId,
+    /// Why, when undeliverable.
+    pub code: Option<Code>,
+}
+
+/// Status updates that the client has stored.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct StatusAck {
+    /// The messages they were about, 1 to [`MESSAGE_IDS_MAX`].
+    pub message_ids: Vec<MessageId>,
+    /// The state they told.
+    pub state: State,
+}
+
+/// Why a client's frame was refused.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("{error}")]
+pub struct FrameError {
+    /// A sentence for a person.
+    pub error: String,
+    /// A stable code.
+    pub code: Code,
+    /// The message id, where one could be read.
+    pub id: Option<MessageId>,
+}
+
+/// Every member that a client's frame may have.
+#[derive(Default, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", default)]
+struct Members {
+    #[serde(skip_serializing_if = "Option::is_none")]
+    id: Option<MessageId>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    receiver: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    receiver_id: Option<Uuid>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    kind: Option<CipherKind>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    content: Option<Content>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    contents: Option<BTreeMap<DeviceId, DeviceContent>>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    message_id: Option<MessageId>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    message_ids: Option<Vec<MessageId>>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    state: Option<State>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    sender_device: Option<DeviceId>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    code: Option<Code>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    status_ack: Option<StatusAck>,
+}
+
+impl Receiver {
+    /// The full address, a bare name being of `home`; `None` for an account id.
+    pub fn address(&self, home: &ServerName) -> Option<Address> {
+        match self {
+            Self::Name(name) => Some(Address { name: name.clone(), server: home.clone() }),
+            Self::Address(address) => Some(address.clone()),
+            Self::Id(_) => None,
+        }
+    }
+
+    fn parse(name: Option<String>, id: Option<Uuid>) -> Result<Self, String> {
+        let name_error = |error: InvalidName| format!("the receiver is not valid: {error}");
+        match (name, id) {
+            (Some(name), _) if name.contains('@') => Ok(Self::Address(name.parse().map_err(name_error)?)),
+            (Some(name), _) => Ok(Self::Name(name.parse().map_err(name_error)?)),
+            (None, Some(id)) => Ok(Self::Id(id)),
+            (None, None) => Err("a frame names its receiver: add \"receiver\"".into()),
+        }
+    }
+
+    fn members(&self) -> (Option<String>, Option<Uuid>) {
+        match self {
+            Self::Name(name) => (Some(name.to_string()), None),
+            Self::Address(address) => (Some(address.to_string()), None),
+            Self::Id(id) => (None, Some(*id)),
+        }
+    }
+}
+
+impl ClientFrame {
+    /// Reads a text frame.
+    pub fn parse(text: &str) -> Result<Self, FrameError> {
+        let members: Members = serde_json::from_str(text).map_err(|error| FrameError {
+            error: format!("the frame could not be read: {error}"),
+            code: Code::Malformed,
+            id: readable_id(text),
+        })?;
+        let id = members.id;
+        members.into_frame().map_err(|(code, error)| FrameError { error, code, id })
+    }
+
+    /// The frame as JSON text.
+    pub fn to_json(&self) -> String {
+        serde_json::to_string(&self.members()).unwrap_or_default()
+    }
+
+    fn members(&self) -> Members {
+        match self {
+            Self::Message(frame) => {
+                let (receiver, receiver_id) = frame.receiver.members();
+                let base = Members { id: frame.id, receiver, receiver_id, ..Members::default() };
+                match frame.content.clone() {
+                    MessageContent::Lone { kind, content } => Members { kind, content: Some(content), ..base },
+                    MessageContent::PerDevice(contents) => Members { contents: Some(contents), ..base },
+                }
+            }
+            Self::Status(frame) => {
+                let (receiver, receiver_id) = frame.receiver.members();
+                Members {
+                    receiver,
+                    receiver_id,
+                    message_ids: Some(frame.message_ids.clone()),
+                    state: Some(frame.state),
+                    sender_device: Some(frame.sender_device),
+                    code: frame.code,
+                    ..Members::default()
+                }
+            }
+            Self::StatusAck(ack) => Members { status_ack: Some(ack.clone()), ..Members::default() },
+        }
+    }
+}
+
+impl Members {
+    fn into_frame(self) -> Result<ClientFrame, (Code, String)> {
+        let malformed = |error: String| (Code::Malformed, error);
+        if let Some(ack) = self.status_ack {
+            check_ids(&ack.message_ids).map_err(malformed)?;
+            return Ok(ClientFrame::StatusAck(ack));
+        }
+        if let Some(state) = self.state {
+            let message_ids =
+                self.message_id.into_iter().chain(self.message_ids.unwrap_or_default()).collect::<Vec<_>>();
+            check_ids(&message_ids).map_err(malformed)?;
+            if state == State::Sent {
+                return Err(malformed("only a homeserver says \"sent\"".into()));
+            }
+            return Ok(ClientFrame::Status(StatusFrame {
+                message_ids,
+                state,
+                receiver: Receiver::parse(self.receiver, self.receiver_id).map_err(malformed)?,
+                sender_device: self.sender_device.unwrap_or_default(),
+                code: self.code,
+            }));
+        }
+        let content = match (self.content, self.contents) {
+            (Some(content), None) => MessageContent::Lone { kind: self.kind, content },
+            (None, Some(contents)) if !contents.is_empty() => MessageContent::PerDevice(contents),
+            (Some(_), Some(_)) => return Err(malformed("a message has \"content\" or \"contents\", not both".into())),
+            _ => {
+                return Err(malformed(
+                    "a frame is a message (\"content\"), a status (\"state\") or a \"statusAck\"".into(),
+                ));
+            }
+        };
+        if content.ciphertexts().any(Content::is_too_large) {
+            let limit = crate::CONTENT_MAX_CHARS;
+            return Err((Code::TooLarge, format!("the content for a device has at most {limit} characters")));
+        }
+        let receiver = Receiver::parse(self.receiver, self.receiver_id).map_err(malformed)?;
+        Ok(ClientFrame::Message(MessageFrame { id: self.id, receiver, content }))
+    }
+}
+
+impl MessageContent {
+    /// Every ciphertext.
+    pub fn ciphertexts(&self) -> Box<dyn Iterator<Item = &Content> + '_> {
+        match self {
+            Self::Lone { content, .. } => Box::new(std::iter::once(content)),
+            Self::PerDevice(contents) => Box::new(contents.values().map(|device| &device.content)),
+        }
+    }
+}
+
+fn check_ids(ids: &[MessageId]) -> Result<(), String> {
+    match ids.len() {
+        1..=MESSAGE_IDS_MAX => Ok(()),
+        0 => Err("a status names its message: add \"messageId\"".into()),
+        n => Err(format!("at most {MESSAGE_IDS_MAX} messageIds a frame, not {n}")),
+    }
+}
+
+/// The id of a frame that is JSON but not a frame, so that its sender learns which one failed.
+fn readable_id(text: &str) -> Option<MessageId> {
+    #[derive(Deserialize)]
+    struct OnlyId {
+        id: MessageId,
+    }
+    serde_json::from_str::<OnlyId>(text).ok().map(|only| only.id)
+}

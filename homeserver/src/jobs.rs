@@ -1,0 +1,67 @@
+//! Periodic work: following control events, and keeping the database tidy.
+
+use std::{sync::Arc, time::Duration};
+
+use missive_wire::Timestamp;
+use tokio::time::{Instant, MissedTickBehavior, interval, sleep_until};
+
+use crate::{
+    app::App,
+    error::StoreError,
+    service::{
+        control::{Follower, POLL},
+        tokens,
+    },
+};
+
+/// How often the database is tidied.
+const TIDY: Duration = Duration::from_secs(60);
+
+/// Control events are kept for an hour: three times what a starting server loads.
+const CONTROL_EVENTS_MILLIS: i64 = 60 * 60 * 1_000;
+
+/// Loads the recent control events, then starts every periodic task.
+pub async fn start(app: &Arc<App>) -> Result<(), StoreError> {
+    let follower = Follower::begin(app).await?;
+    app.tasks.spawn(follow(app.clone(), follower));
+    app.tasks.spawn(tidy(app.clone()));
+    Ok(())
+}
+
+async fn follow(app: Arc<App>, mut follower: Follower) {
+    loop {
+        tokio::select! {
+            () = app.shutdown.cancelled() => return,
+            () = sleep_until(Instant::now() + POLL) => {}
+            () = app.control.notified() => {}
+        }
+        if let Err(error) = follower.poll(&app).await {
+            tracing::error!(%error, "control events could not be read");
+        }
+    }
+}
+
+async fn tidy(app: Arc<App>) {
+    let mut ticks = interval(TIDY);
+    ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
+    loop {
+        tokio::select! {
+            () = app.shutdown.cancelled() => return,
+            _ = ticks.tick() => {}
+        }
+        if let Err(error) = tidy_once(&app).await {
+            tracing::error!(%error, "the database could not be tidied");
+        }
+        metrics::gauge!("mailboxes_awake").set(u32::try_from(app.hub.len()).unwrap_or(u32::MAX));
+    }
+}
+
+async fn tidy_once(app: &Arc<App>) -> Result<(), StoreError> {
+    let before = Timestamp::from_millis(app.clock.now().millis() - CONTROL_EVENTS_MILLIS);
+    app.store.purge_control_events(before).await?;
+    let purged = tokens::purge_expired(app).await?;
+    if purged > 0 {
+        tracing::info!(sessions = purged, "expired sessions purged");
+    }
+    app.store.truncate_wal().await
+}

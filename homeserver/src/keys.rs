@@ -1,0 +1,7 @@
+//! The server's own secrets: the master key in its file, and what is derived from it or sealed by it.
+
+mod master;
+mod tokens;
+
+pub use master::{MasterKey, MasterKeyError};
+pub use tokens::{ACCESS_SECONDS, AccessClaims, REFRESH_SECONDS, RefreshClaims, TokenError, TokenKeys};

@@ -1,0 +1,13 @@
+//! The nouns that every layer shares: types only.
+
+mod account;
+mod control;
+mod device;
+mod message;
+mod session;
+
+pub use account::AccountRow;
+pub use control::{ControlEvent, ControlKind};
+pub use device::{DeviceKey, DeviceRow};
+pub use message::{MessageSelector, NewStatus, SettledRow, StoredMessage, StoredStatus};
+pub use session::{Access, SessionRow};

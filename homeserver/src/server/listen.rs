@@ -1,0 +1,70 @@
+//! The listener: plain HTTP, or HTTPS where a certificate is configured.
+
+use std::{
+    net::{SocketAddr, TcpListener},
+    path::PathBuf,
+    sync::Arc,
+    time::Duration,
+};
+
+use axum_server::{Handle, tls_rustls::RustlsConfig};
+use tokio::task::JoinHandle;
+
+use crate::{app::App, http};
+
+/// Why the server cannot listen.
+#[derive(Debug, thiserror::Error)]
+pub enum ListenError {
+    /// The address is taken, or not ours.
+    #[error("cannot listen on {0}: {1}; choose another address with --listen, or stop whatever uses it")]
+    Bind(SocketAddr, std::io::Error),
+    /// The certificate or its key cannot be used.
+    #[error("the certificate {cert} with the key {key} cannot be used: {source}; both are PEM files", cert = .cert.display(), key = .key.display())]
+    Tls {
+        /// `tls.cert_file`.
+        cert: PathBuf,
+        /// `tls.key_file`.
+        key: PathBuf,
+        /// What is wrong.
+        source: std::io::Error,
+    },
+}
+
+/// A listener that serves.
+pub(super) struct Listener {
+    /// Where it listens.
+    pub(super) address: SocketAddr,
+    handle: Handle<SocketAddr>,
+    task: JoinHandle<std::io::Result<()>>,
+}
+
+impl Listener {
+    pub(super) async fn start(app: &Arc<App>) -> Result<Self, ListenError> {
+        let wanted = app.config.listen;
+        let bind = |error| ListenError::Bind(wanted, error);
+        let socket = TcpListener::bind(wanted).map_err(bind)?;
+        socket.set_nonblocking(true).map_err(bind)?;
+        let address = socket.local_addr().map_err(bind)?;
+        let handle = Handle::new();
+        let service = http::router(app.clone()).into_make_service_with_connect_info::<SocketAddr>();
+        let task = if let Some(tls) = &app.config.tls {
+            let failed =
+                |source| ListenError::Tls { cert: tls.cert_file.clone(), key: tls.key_file.clone(), source };
+            let tls = RustlsConfig::from_pem_file(&tls.cert_file, &tls.key_file).await.map_err(failed)?;
+            let server = axum_server::from_tcp_rustls(socket, tls).map_err(bind)?.handle(handle.clone());
+            tokio::spawn(server.serve(service))
+        } else {
+            let server = axum_server::from_tcp(socket).map_err(bind)?.handle(handle.clone());
+            tokio::spawn(server.serve(service))
+        };
+        Ok(Self { address, handle, task })
+    }
+
+    /// Takes no new connection and waits for the open ones, at most so long.
+    pub(super) async fn stop(self, patience: Duration) {
+        self.handle.graceful_shutdown(Some(patience));
+        if let Ok(Err(error)) = self.task.await {
+            tracing::error!(%error, "the listener failed");
+        }
+    }
+}

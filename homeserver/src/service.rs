@@ -1,0 +1,13 @@
+//! The rules: plain functions over [`App`](crate::app::App), without HTTP and without SQL.
+
+pub mod access;
+pub mod accounts;
+pub mod admin;
+pub mod control;
+pub mod delivery;
+pub mod health;
+pub mod messages;
+pub mod prekeys;
+pub mod sessions;
+pub mod statuses;
+pub mod tokens;

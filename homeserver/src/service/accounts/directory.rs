@@ -1,0 +1,54 @@
+//! Searching the directory as one types.
+
+use missive_wire::{AccountName, Code, FoundAccount, FoundAccounts};
+
+use crate::{
+    app::{App, Limit},
+    error::{Error, Result},
+    model::{Access, AccountRow},
+    service::access,
+    store::corrupt,
+};
+
+/// The most accounts in one answer.
+const PAGE: usize = 20;
+
+/// Accounts of this homeserver whose names begin with `search`, behind `after`; an exact `name@server` finds that one.
+/// Never the caller, and no revoked account.
+pub async fn search(app: &App, caller: &Access, search: &str, after: Option<&str>) -> Result<FoundAccounts> {
+    access::own(app, caller).await?;
+    app.limits.check(Limit::Search, &caller.account)?;
+    let search = search.trim().to_ascii_lowercase();
+    let mut rows = match search.split_once('@') {
+        Some((name, server)) if server == app.server_name.as_str() => exact(app, caller, name).await?,
+        // Other servers are not asked, and half a server's name is nobody's.
+        Some(_) => Vec::new(),
+        None => by_prefix(app, caller, &search, after.unwrap_or_default()).await?,
+    };
+    let more = rows.len() > PAGE;
+    rows.truncate(PAGE);
+    Ok(FoundAccounts { users: rows.into_iter().map(|row| found(app, row)).collect::<Result<_>>()?, more })
+}
+
+async fn exact(app: &App, caller: &Access, name: &str) -> Result<Vec<AccountRow>> {
+    let row = app.store.account_by_name(name).await?;
+    Ok(row.into_iter().filter(|row| row.id != caller.account && row.revoked_at.is_none()).collect())
+}
+
+async fn by_prefix(app: &App, caller: &Access, prefix: &str, after: &str) -> Result<Vec<AccountRow>> {
+    if !after.is_empty() && after.parse::<AccountName>().is_err() {
+        return Err(Error::new(Code::Malformed, "after is the last name of the page before"));
+    }
+    // What cannot begin a name finds nobody; nothing typed yet is no wish to see everyone.
+    if prefix.parse::<AccountName>().is_err() {
+        return Ok(Vec::new());
+    }
+    let limit = i64::try_from(PAGE + 1).unwrap_or(i64::MAX);
+    Ok(app.store.search_accounts(prefix, &after.to_ascii_lowercase(), caller.account, limit).await?)
+}
+
+fn found(app: &App, row: AccountRow) -> Result<FoundAccount> {
+    let name: AccountName = row.name.parse().map_err(|_| corrupt("name"))?;
+    let address = app.address(&name);
+    Ok(FoundAccount { id: Some(row.id), name, address })
+}

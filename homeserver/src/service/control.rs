@@ -1,0 +1,105 @@
+//! Control events: how every server on a database learns within a second what one of them, or an admin, has done.
+
+use std::{
+    collections::HashMap,
+    sync::Arc,
+    time::{Duration, Instant},
+};
+
+use missive_wire::Timestamp;
+
+use crate::{
+    app::App,
+    error::StoreError,
+    hub::Input,
+    model::{ControlEvent, ControlKind},
+};
+
+/// How often the events are read.
+pub const POLL: Duration = Duration::from_millis(300);
+
+/// What a starting server loads: longer than any access token lives.
+const LOADED_MILLIS: i64 = 20 * 60 * 1_000;
+
+/// How long an event is read again. Rows become visible out of order on PostgreSQL; no writing transaction lasts longer
+/// (`store/open.rs`).
+const OVERLAP: Duration = Duration::from_secs(30);
+
+/// Follows the control events of a database.
+#[derive(Debug, Default)]
+pub struct Follower {
+    /// Events up to this id are never read again.
+    low: i64,
+    /// Events above it that were applied, and when.
+    seen: HashMap<i64, Instant>,
+}
+
+impl Follower {
+    /// Applies what happened lately, before any token is trusted.
+    pub async fn begin(app: &Arc<App>) -> Result<Self, StoreError> {
+        let before = Timestamp::from_millis(app.clock.now().millis() - LOADED_MILLIS);
+        let mut follower = Self { low: app.store.control_events_before(before).await?, seen: HashMap::new() };
+        follower.poll(app).await?;
+        Ok(follower)
+    }
+
+    /// Reads what is new and applies it.
+    pub async fn poll(&mut self, app: &Arc<App>) -> Result<(), StoreError> {
+        let heard_up_to = Instant::now();
+        let mut low = self.low;
+        loop {
+            let events = app.store.control_events(low).await?;
+            let Some(last) = events.last() else { break };
+            low = last.id;
+            for event in events {
+                if self.seen.insert(event.id, heard_up_to).is_none() {
+                    apply(app, &event).await;
+                }
+            }
+        }
+        self.forget_old();
+        app.revocations.heard();
+        Ok(())
+    }
+
+    /// Raises `low` to the highest id below which everything was seen long enough ago.
+    fn forget_old(&mut self) {
+        let old = self.seen.iter().filter(|(_, seen)| seen.elapsed() > OVERLAP).map(|(id, _)| *id);
+        if let Some(highest) = old.max() {
+            self.low = self.low.max(highest);
+            self.seen.retain(|id, _| *id > highest);
+        }
+    }
+}
+
+async fn apply(app: &Arc<App>, event: &ControlEvent) {
+    tracing::debug!(kind = event.kind.as_str(), "control event");
+    let input: fn(&ControlEvent) -> Option<Input> = match event.kind {
+        ControlKind::SessionEnded => {
+            if let Some(session) = event.session {
+                app.revocations.end_session(session);
+            }
+            |event| event.session.map(Input::EndSession)
+        }
+        ControlKind::AccountRevoked => {
+            app.revocations.revoke(event.account);
+            app.directory.forget(event.account);
+            |_| Some(Input::EndAll)
+        }
+        ControlKind::AccountRestored => {
+            app.revocations.restore(event.account);
+            app.directory.forget(event.account);
+            |_| None
+        }
+        ControlKind::AccountChanged => {
+            app.directory.forget(event.account);
+            |_| None
+        }
+        ControlKind::Stored => |_| Some(Input::LookAgain),
+    };
+    for mailbox in app.hub.of_account(event.account) {
+        if let Some(input) = input(event) {
+            let _ = mailbox.send(input).await;
+        }
+    }
+}

@@ -1,0 +1,181 @@
+//! Pre-keys: what devices publish, and what others claim of it. Public keys only.
+
+mod body;
+mod check;
+mod digest;
+
+use std::sync::Arc;
+
+use missive_wire::{
+    Address, ClaimedBundle, Code, ErrorDetails, KeyCount, KeyUpload, KeysLow, SignedKeyRotation, StartOver,
+};
+
+use crate::{
+    app::{App, Limit},
+    error::{Error, Result},
+    model::{Access, DeviceKey},
+    service::{access, delivery, sessions, tokens},
+};
+
+pub use check::{check_identity_key, check_registration_id};
+
+/// A device is told to publish more when it has fewer one-time keys of a kind than this.
+const LOW: u64 = 20;
+
+/// Publishes keys of the calling device, all or nothing; the same body again is no error. Returns what is there now.
+pub async fn publish(app: &App, access: &Access, name: &str, body: &[u8]) -> Result<KeyCount> {
+    access::own_by_name(app, access, name).await?;
+    let device = access.device_key();
+    let upload: KeyUpload = body::read(body)?;
+    let hash = digest::of_request("publish", body);
+    let published = app.store.published_keys(device).await?.ok_or_else(|| refused(Code::SessionEnded, None))?;
+    if published.last_upload_hash.as_deref() == Some(&hash[..]) {
+        return count_of(app, device).await;
+    }
+    if published.is_published() {
+        check::check_not_empty(&upload)?;
+    } else {
+        check::check_complete(&upload)?;
+    }
+    let given = upload.identity_key.as_ref().map(|key| key.0.clone());
+    if let (Some(stored), Some(given)) = (&published.identity_key, &given)
+        && stored != given
+    {
+        return Err(refused(Code::IdentityChanged, None));
+    }
+    let identity = given.or(published.identity_key).ok_or_else(|| Error::internal(anyhow::anyhow!("no identity key")))?;
+    let (identity, upload) = check_apart(identity, upload).await?;
+    let outcome = app.store.publish_keys(device, &identity, &upload, &hash, app.clock.now()).await?;
+    let first = outcome.map_err(|refusal| refused(refusal.code, Some(refusal.details)))?;
+    if first {
+        app.control.notify_one();
+        app.directory.forget(device.account);
+    }
+    count_of(app, device).await
+}
+
+/// Replaces lasting keys of the calling device; the same body again is no error. Returns what is there now.
+pub async fn rotate(app: &App, access: &Access, name: &str, body: &[u8]) -> Result<KeyCount> {
+    access::own_by_name(app, access, name).await?;
+    let device = access.device_key();
+    let rotation: SignedKeyRotation = body::read(body)?;
+    let SignedKeyRotation { signed_pre_key, pq_last_resort_pre_key } = rotation;
+    let keys = KeyUpload { signed_pre_key, pq_last_resort_pre_key, ..KeyUpload::default() };
+    check::check_not_empty(&keys)?;
+    let hash = digest::of_request("rotate", body);
+    let published = app.store.published_keys(device).await?.ok_or_else(|| refused(Code::SessionEnded, None))?;
+    let identity = match published.identity_key {
+        Some(identity) if published.signed_pre_key.is_some() => identity,
+        _ => return Err(Error::new(Code::NoKeys, "this device has published no keys yet: publish them first")),
+    };
+    let (identity, keys) = check_apart(identity, keys).await?;
+    let outcome = app.store.rotate_keys(device, &identity, &keys, &hash).await?;
+    outcome.map_err(|refusal| refused(refusal.code, Some(refusal.details)))?;
+    count_of(app, device).await
+}
+
+/// Starts over with a new identity key, as after the loss of a device: everything that belongs to the old one goes.
+/// `source` is whom failed passwords count against. Returns what is there now.
+pub async fn start_over(
+    app: &App,
+    access: &Access,
+    source: std::net::IpAddr,
+    name: &str,
+    body: &[u8],
+) -> Result<KeyCount> {
+    let own = access::own_by_name(app, access, name).await?;
+    let device = access.device_key();
+    let StartOver { password, totp: _, keys } = body::read(body)?;
+    check::check_complete(&keys)?;
+    tokens::check_password(app, source, &own.name, password).await?;
+    // The hash leaves the password out: what is kept must not help to guess it.
+    let hash = digest::of_request("identity", &serde_json::to_vec(&keys).map_err(Error::internal)?);
+    let identity = keys.identity_key.as_ref().map(|key| key.0.clone()).unwrap_or_default();
+    let (identity, keys) = check_apart(identity, keys).await?;
+    let address = app.address(&own.name);
+    let new = (&identity[..], &keys, &hash[..]);
+    let outcome = app.store.start_over(device, access.session, &address, new, app.clock.now()).await?;
+    let ended = outcome.map_err(|refusal| refused(refusal.code, Some(refusal.details)))?;
+    app.directory.forget(device.account);
+    sessions::announce(app, &ended);
+    count_of(app, device).await
+}
+
+/// Claims a bundle of every device of an account. `name` is a bare name or an address.
+pub async fn claim(app: &Arc<App>, access: &Access, name: &str) -> Result<ClaimedBundle> {
+    let address = Address::parse_on(name, &app.server_name)
+        .map_err(|error| Error::new(Code::Malformed, format!("whose keys? {error}")))?;
+    app.limits.check(Limit::Claim, &access.account)?;
+    app.limits.check(Limit::ClaimTarget, &(access.account, &address))?;
+    if address.server != app.server_name {
+        let text = format!("{} cannot be reached: this server knows no other servers", address.server);
+        return Err(Error::new(Code::UnknownServer, text));
+    }
+    let entry = app.directory.by_name(&app.store, &address.name).await?;
+    let entry = entry.ok_or_else(|| refused(Code::NotFound, None))?;
+    let outcome = app.store.claim_keys(entry.account).await?;
+    let claimed = outcome.map_err(|refusal| refused(refusal.code, Some(refusal.details)))?;
+    for (device, keys) in claimed.left {
+        if keys.pre_keys < LOW || keys.pq_pre_keys < LOW {
+            tell_low(app, DeviceKey { account: entry.account, device }, keys);
+        }
+    }
+    Ok(claimed.bundle)
+}
+
+/// How many one-time keys the calling device has left, and what it has published.
+pub async fn count(app: &App, access: &Access, name: &str) -> Result<KeyCount> {
+    access::own_by_name(app, access, name).await?;
+    count_of(app, access.device_key()).await
+}
+
+async fn count_of(app: &App, device: DeviceKey) -> Result<KeyCount> {
+    let published = app.store.published_keys(device).await?.ok_or_else(|| refused(Code::SessionEnded, None))?;
+    let (pre_keys, pq_pre_keys) = app.store.count_keys(device).await?;
+    let digest = digest::of_published(
+        published.identity_key.as_deref(),
+        published.registration_id,
+        published.signed_pre_key.as_ref(),
+        published.pq_last_resort_pre_key.as_ref(),
+    );
+    let identity_key = published.identity_key.map(missive_wire::Base64);
+    Ok(KeyCount { pre_keys, pq_pre_keys, identity_key, digest })
+}
+
+/// Tells the owner without making the claimer wait for a busy socket.
+fn tell_low(app: &Arc<App>, device: DeviceKey, keys: KeysLow) {
+    let telling = app.clone();
+    app.tasks.spawn(async move { delivery::keys_low(&telling, device, keys).await });
+}
+
+/// Checks keys away from the threads that relay messages: some hundred signatures take tens of milliseconds.
+async fn check_apart(identity: Vec<u8>, upload: KeyUpload) -> Result<(Vec<u8>, KeyUpload)> {
+    let checked = tokio::task::spawn_blocking(move || {
+        check::check_upload(&identity, &upload)?;
+        Ok((identity, upload))
+    });
+    checked.await.map_err(Error::internal)?
+}
+
+/// What the store refused, in a sentence.
+fn refused(code: Code, details: Option<ErrorDetails>) -> Error {
+    let details = details.unwrap_or_default();
+    let text = match (code, details.highest_key_id) {
+        (Code::KeyIdReused, Some(highest)) => format!(
+            "key ids rise, and {highest} has been published: a new key of that kind needs a higher id, however old the \
+             other is"
+        ),
+        (Code::IdentityChanged, _) => "this account has published another identity key or registration id: publish with \
+             those, or start over with POST /api/v1/users/{name}/identity"
+            .to_owned(),
+        (Code::TooManyKeys, _) => {
+            "a device stores at most 1,000 one-time keys of a kind: wait until some are claimed".to_owned()
+        }
+        (Code::InvalidKey, _) => "starting over needs a new identity key, and this one is published already".to_owned(),
+        (Code::SessionEnded, _) => "this device has been removed: log in again".to_owned(),
+        (Code::ReceiverGone, _) => "that account has been revoked: it takes no messages".to_owned(),
+        (Code::NoKeys, _) => "that account has published no keys yet: nobody can write to it".to_owned(),
+        _ => "there is no such account here".to_owned(),
+    };
+    Error { details, ..Error::new(code, text) }
+}

@@ -1,0 +1,106 @@
+//! Statuses: what a device says of messages it was sent, and what it has heard of those it sent.
+
+use std::sync::Arc;
+
+use missive_wire::{
+    AcknowledgeStatuses, Code, MessageId, Noted, PendingStatuses, ServerFrame, State, StatusFrame, StatusUpdate,
+};
+use tokio::sync::oneshot;
+
+use super::{access, delivery, messages};
+use crate::{
+    app::App,
+    error::{Error, Result},
+    hub::{Input, Notice},
+    model::{Access, DeviceKey, MessageSelector, NewStatus},
+    store::{WriteOp, WriteResult},
+};
+
+/// The most statuses of one REST answer.
+const PAGE: i64 = 500;
+
+/// A device settles messages it was sent: it has them, or refuses them.
+pub async fn settle(app: &Arc<App>, access: &Access, frame: StatusFrame) -> Result<()> {
+    let code = (frame.state == State::Undeliverable).then(|| match frame.code {
+        Some(Code::Undecryptable) => Code::Undecryptable,
+        _ => Code::Refused,
+    });
+    let sender = match &frame.receiver {
+        missive_wire::Receiver::Id(_) => app.address(&messages::receiver(app, &frame.receiver).await?.name),
+        named => named.address(&app.server_name).ok_or_else(|| Error::new(Code::Malformed, "no receiver"))?,
+    };
+    for id in frame.message_ids {
+        let which = MessageSelector::Triple(sender.clone(), frame.sender_device, id);
+        let input = Input::Settle { which, state: frame.state, code, done: None };
+        delivery::give(app, access.device_key(), input).await;
+    }
+    Ok(())
+}
+
+/// A device displayed messages: keeps that for their sender, passes it on, and returns what the device is told.
+pub async fn read(app: &Arc<App>, access: &Access, frame: StatusFrame) -> Result<ServerFrame> {
+    let own = access::own(app, access).await?;
+    let sender = messages::receiver(app, &frame.receiver).await?;
+    let device = DeviceKey { account: sender.account, device: frame.sender_device };
+    let reader = app.address(&own.name);
+    let ops = frame.message_ids.iter().map(|&message_id| {
+        let sender = reader.clone();
+        WriteOp::PutStatus(NewStatus { device, message_id, state: State::Read, sender, code: None })
+    });
+    let results = app.writer.write(ops.collect()).await.map_err(|error| {
+        let message = "the status could not be stored; send it again";
+        Error { source: Some(error.into()), ..Error::temporary(Code::Unavailable, message, 2) }
+    })?;
+    let risen = frame.message_ids.iter().zip(&results).filter(|(_, result)| matches!(result, WriteResult::Done(1..)));
+    let message_ids = risen.map(|(id, _)| *id).collect::<Vec<_>>();
+    if !message_ids.is_empty() {
+        let status = StatusUpdate { message_id: None, message_ids, state: State::Read, sender: reader, code: None };
+        delivery::notify(app, vec![Notice { device, status }]);
+    }
+    Ok(ServerFrame::Noted { noted: Noted { message_ids: frame.message_ids, state: State::Read } })
+}
+
+/// The stored statuses of a device's sent messages.
+pub async fn list(app: &App, access: &Access) -> Result<PendingStatuses> {
+    let mut rows = app.store.statuses(access.device_key(), PAGE + 1).await?;
+    let more = i64::try_from(rows.len()).unwrap_or(i64::MAX) > PAGE;
+    rows.truncate(usize::try_from(PAGE).unwrap_or_default());
+    let statuses = rows.into_iter().map(|row| StatusUpdate {
+        message_id: Some(row.message_id),
+        message_ids: Vec::new(),
+        state: row.state,
+        sender: row.sender,
+        code: row.code,
+    });
+    Ok(PendingStatuses { statuses: statuses.collect(), more })
+}
+
+/// A device has stored statuses; returns how many rows that settled, once they are gone.
+pub async fn acknowledge(app: &Arc<App>, access: &Access, body: AcknowledgeStatuses) -> Result<u64> {
+    let mut waiting = Vec::new();
+    let with_state = body.statuses.into_iter().map(|one| (vec![one.message_id], Some(one.state)));
+    let any_state = (!body.ids.is_empty()).then_some((body.ids, None));
+    for (ids, state) in with_state.chain(any_state) {
+        let (done, settled) = oneshot::channel();
+        delivery::give(app, access.device_key(), Input::AcknowledgeStatuses { ids, state, done: Some(done) }).await;
+        waiting.push(settled);
+    }
+    total(waiting).await
+}
+
+/// A device has stored statuses that its socket was told.
+pub async fn acknowledge_over_socket(app: &Arc<App>, access: &Access, ids: Vec<MessageId>, state: State) {
+    let input = Input::AcknowledgeStatuses { ids, state: Some(state), done: None };
+    delivery::give(app, access.device_key(), input).await;
+}
+
+/// Adds up what mailboxes settled; any that the database did not take fails the whole, which may be asked again.
+pub(super) async fn total(waiting: Vec<oneshot::Receiver<Option<u64>>>) -> Result<u64> {
+    let mut sum = 0;
+    for settled in waiting {
+        sum += settled.await.ok().flatten().ok_or_else(|| {
+            Error::temporary(Code::Unavailable, "the server's database does not answer; acknowledge again in a moment", 2)
+        })?;
+    }
+    Ok(sum)
+}

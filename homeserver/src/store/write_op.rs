@@ -1,0 +1,103 @@
+//! What the hand-over writes: operations that the writer gathers into one transaction.
+
+use std::sync::Arc;
+
+use missive_wire::{Address, Code, Delivered, MessageId, State};
+
+use super::{Result, Tx};
+use crate::model::{DeviceKey, MessageSelector, NewStatus, SettledRow};
+
+/// How much an account's pending store may hold.
+#[derive(Debug, Clone, Copy)]
+pub struct Quota {
+    /// Messages.
+    pub messages: u64,
+    /// Bytes of ciphertext.
+    pub bytes: u64,
+}
+
+/// One write of the hand-over.
+#[derive(Debug, Clone)]
+pub enum WriteOp {
+    /// Keep a message for a device. A copy that is there already is not kept twice.
+    Store {
+        /// The receiving device.
+        device: DeviceKey,
+        /// The message.
+        message: Arc<Delivered>,
+        /// What the account may hold.
+        quota: Quota,
+    },
+    /// A device settles pending messages: their rows go, and their senders' statuses are stored, in one commit.
+    Settle {
+        /// The settling device.
+        device: DeviceKey,
+        /// Its account's address: who speaks in the statuses.
+        receiver: Address,
+        /// Which messages.
+        which: MessageSelector,
+        /// `received` or `undeliverable`.
+        state: State,
+        /// Why, when undeliverable.
+        code: Option<Code>,
+    },
+    /// Keep a status for the device that sent the message. States only rise.
+    PutStatus(NewStatus),
+    /// A device has stored these statuses.
+    AcknowledgeStatuses {
+        /// The device.
+        device: DeviceKey,
+        /// The messages they were about.
+        ids: Vec<MessageId>,
+        /// The state they told; `None` for whatever it was.
+        state: Option<State>,
+    },
+}
+
+/// What an operation came to.
+#[derive(Debug, Clone)]
+pub enum WriteResult {
+    /// The message is durable, at this place of the device's order; `new` unless it was there already.
+    Stored {
+        /// Its place.
+        seq: i64,
+        /// Whether it was not there before.
+        new: bool,
+    },
+    /// The device is no more, or its account is revoked.
+    Gone,
+    /// The account's store is full.
+    Full,
+    /// These rows were settled.
+    Settled(Vec<SettledRow>),
+    /// Done: so many rows.
+    Done(u64),
+}
+
+impl WriteOp {
+    /// Runs the operation in a transaction.
+    pub(crate) async fn run(&self, tx: &mut Tx) -> Result<WriteResult> {
+        match self {
+            Self::Store { device, message, quota } => tx.store_message(*device, message, *quota).await,
+            Self::Settle { device, receiver, which, state, code } => {
+                let rows = tx.take_messages(*device, which).await?;
+                for row in &rows {
+                    let Some(sender) = row.sender else { continue };
+                    let status = NewStatus {
+                        device: sender,
+                        message_id: row.message_id,
+                        state: *state,
+                        sender: receiver.clone(),
+                        code: *code,
+                    };
+                    tx.put_status(&status).await?;
+                }
+                Ok(WriteResult::Settled(rows))
+            }
+            Self::PutStatus(status) => Ok(WriteResult::Done(tx.put_status(status).await?)),
+            Self::AcknowledgeStatuses { device, ids, state } => {
+                Ok(WriteResult::Done(tx.acknowledge_statuses(*device, ids, *state).await?))
+            }
+        }
+    }
+}

@@ -1,0 +1,122 @@
+//! Claiming bundles.
+
+use std::collections::HashSet;
+
+use serde_json::json;
+
+use super::{Owner, claim, count, publish, published, rotate};
+use crate::common::both;
+
+#[tokio::test]
+async fn a_claim_takes_the_oldest_keys_and_answers_without_any() {
+    for home in both().await {
+        let (alice, owner) = (home.register("alice").await, Owner::new());
+        let bob = home.register("bob").await;
+        let mut upload = owner.upload(1..=2);
+        upload["pqLastResortPreKey"] = owner.pq(900);
+        assert_eq!(publish(&alice, &upload).await.0, 200);
+        for taken in 0..2 {
+            let (status, body) = claim(&bob, "alice").await;
+            let expected = json!({ "identityKey": upload["identityKey"], "devices": [{
+                "deviceId": 1,
+                "registrationId": 4711,
+                "signedPreKey": upload["signedPreKey"],
+                "preKey": upload["preKeys"][taken],
+                "pqPreKey": upload["pqPreKeys"][taken],
+            }]});
+            assert_eq!((status, &body["data"]), (200, &expected));
+        }
+        let (status, body) = claim(&bob, &format!("alice@{}", home.server_name)).await;
+        let expected = json!({ "identityKey": upload["identityKey"], "devices": [{
+            "deviceId": 1,
+            "registrationId": 4711,
+            "signedPreKey": upload["signedPreKey"],
+            "pqPreKey": upload["pqLastResortPreKey"],
+        }]});
+        assert_eq!((status, &body["data"]), (200, &expected));
+        let counted = count(&alice).await;
+        assert_eq!((&counted["preKeys"], &counted["pqPreKeys"]), (&json!(0), &json!(0)));
+    }
+}
+
+#[tokio::test]
+async fn a_hundred_claims_of_fifty_keys_get_each_key_once() {
+    for home in both().await {
+        let (_alice, owner) = (published(&home, "alice", 50).await, Owner::new());
+        let bob = home.register("bob").await;
+        drop(owner);
+        let claims = (0..100).map(|_| {
+            let bob = bob.clone();
+            tokio::spawn(async move { claim(&bob, "alice").await })
+        });
+        let (mut ec_ids, mut pq_keys, mut without) = (Vec::new(), Vec::new(), 0);
+        for claim in claims.collect::<Vec<_>>() {
+            let (status, body) = claim.await.unwrap();
+            assert_eq!(status, 200, "{body}");
+            let device = &body["data"]["devices"][0];
+            pq_keys.push(device["pqPreKey"]["publicKey"].to_string());
+            match device["preKey"]["keyId"].as_u64() {
+                Some(id) => ec_ids.push(id),
+                None => without += 1,
+            }
+        }
+        assert_eq!((ec_ids.len(), without), (50, 50));
+        assert_eq!(ec_ids.iter().collect::<HashSet<_>>().len(), 50, "an EC key was given out twice");
+        let last_resort = pq_keys.iter().filter(|key| pq_keys.iter().filter(|other| other == key).count() > 1);
+        assert_eq!(last_resort.count(), 50, "a Kyber key was given out twice");
+        assert_eq!(pq_keys.iter().collect::<HashSet<_>>().len(), 51);
+    }
+}
+
+#[tokio::test]
+async fn a_claim_says_why_there_is_no_bundle() {
+    for home in both().await {
+        let bob = home.register("bob").await;
+        home.register("mute").await;
+        let (revoked, _) = published(&home, "revoked", 1).await;
+        home.revoke(&revoked).await;
+        let cases = [
+            ("nobody", 404, "not_found"),
+            ("mute", 404, "no_keys"),
+            ("alice@elsewhere.example", 404, "unknown_server"),
+            ("alice@Two..", 400, "malformed"),
+            ("-alice", 400, "malformed"),
+            ("revoked", 410, "receiver_gone"),
+        ];
+        for (name, status, code) in cases {
+            let (got, body) = claim(&bob, name).await;
+            assert_eq!((got, body["code"].as_str()), (status, Some(code)), "{name}: {body}");
+        }
+    }
+}
+
+#[tokio::test]
+async fn keys_are_opened_by_their_scopes_and_only_to_their_owner() {
+    for home in both().await {
+        let (alice, owner) = published(&home, "alice", 1).await;
+        let bob = home.register("bob").await;
+        let reader = alice.with_scope(&["keys:read"]).await;
+        let writer = alice.with_scope(&["keys:write", "profile:read", "profile:write", "messages:read"]).await;
+        let upload = json!({ "signedPreKey": owner.signed(5) });
+        let path = "/api/v1/users/alice";
+        let start_over = json!({ "password": "x" });
+        let refused = [
+            ("publish", reader.post(&format!("{path}/keys"), &upload).await, 403, "missing_scope"),
+            ("rotate", reader.patch(&format!("{path}/keys"), &upload).await, 403, "missing_scope"),
+            ("start over", reader.post(&format!("{path}/identity"), &start_over).await, 403, "missing_scope"),
+            ("claim", writer.get(&format!("{path}/keys")).await, 403, "missing_scope"),
+            ("count", writer.get(&format!("{path}/keys/count")).await, 403, "missing_scope"),
+            ("another's publish", bob.post(&format!("{path}/keys"), &upload).await, 403, "not_owner"),
+            ("another's rotation", bob.patch(&format!("{path}/keys"), &upload).await, 403, "not_owner"),
+            ("another's count", bob.get(&format!("{path}/keys/count")).await, 403, "not_owner"),
+            ("another's identity", bob.post(&format!("{path}/identity"), &start_over).await, 403, "not_owner"),
+            ("nobody's count", bob.get("/api/v1/users/nobody/keys/count").await, 403, "not_owner"),
+            ("no token", home.get(&format!("{path}/keys")).await, 401, "unauthorized"),
+        ];
+        for (what, (status, body), expected, code) in refused {
+            assert_eq!((status, body["code"].as_str()), (expected, Some(code)), "{what}: {body}");
+        }
+        assert_eq!(claim(&reader, "alice").await.0, 200);
+        assert_eq!(rotate(&writer, &upload).await.0, 200);
+    }
+}

@@ -1,0 +1,153 @@
+//! Real processes: a homeserver on either database, and people who speak its raw frames.
+#![allow(dead_code)] // each test binary uses its part
+
+pub mod database;
+pub mod person;
+
+use std::{
+    fs::{self, File},
+    path::{Path, PathBuf},
+    process::{Child, Command, Stdio},
+    time::{Duration, Instant},
+};
+
+pub use database::{Database, Kind};
+pub use person::{Person, Socket};
+
+/// The name of every homeserver of these tests.
+pub const SERVER_NAME: &str = "one.example";
+
+/// A homeserver process; killed when dropped.
+pub struct Homeserver {
+    pub database: Database,
+    pub url: String,
+    pub directory: tempfile::TempDir,
+    process: Child,
+}
+
+impl Homeserver {
+    /// Starts a homeserver on a database of its own; `None` where PostgreSQL is left out.
+    pub async fn start(kind: Kind) -> Option<Self> {
+        let directory = tempfile::tempdir().unwrap();
+        let database = Database::create(kind, directory.path()).await?;
+        let (process, url) = spawn(directory.path(), &database);
+        Some(Self { database, url, directory, process })
+    }
+
+    /// The log of every start so far.
+    pub fn log(&self) -> String {
+        fs::read_to_string(log_path(self.directory.path())).unwrap()
+    }
+
+    /// Every file of the data directory.
+    pub fn files(&self) -> Vec<PathBuf> {
+        fs::read_dir(self.directory.path()).unwrap().map(|entry| entry.unwrap().path()).collect()
+    }
+
+    /// Ends it as an admin would: SIGTERM; it must exit with success.
+    pub fn stop(&mut self) {
+        terminate(&self.process);
+        let status = wait(&mut self.process, Duration::from_secs(30));
+        assert!(status.success(), "{status}\n{}", self.log());
+    }
+
+    /// Starts it again after [`Homeserver::stop`], on whatever port is free.
+    pub fn restart(&mut self) {
+        (self.process, self.url) = spawn(self.directory.path(), &self.database);
+    }
+
+    /// The WebSocket's URL.
+    pub fn socket_url(&self) -> String {
+        self.url.replacen("http", "ws", 1)
+    }
+}
+
+impl Drop for Homeserver {
+    fn drop(&mut self) {
+        let _ = self.process.kill();
+        let _ = self.process.wait();
+        if std::thread::panicking() {
+            eprintln!("--- the homeserver's log ---\n{}", self.log());
+        }
+    }
+}
+
+/// Arguments that make a command work on that homeserver's data.
+pub fn data_arguments(directory: &Path, database: &Database) -> Vec<String> {
+    [
+        ["--data-dir".into(), directory.display().to_string()],
+        ["--database-url".into(), database.url.clone()],
+        ["--server-name".into(), SERVER_NAME.into()],
+    ]
+    .concat()
+}
+
+fn spawn(directory: &Path, database: &Database) -> (Child, String) {
+    let log = File::options().create(true).append(true).open(log_path(directory)).unwrap();
+    let before = fs::metadata(log_path(directory)).unwrap().len();
+    let mut process = Command::new(env!("CARGO_BIN_EXE_homeserver"))
+        .args(data_arguments(directory, database))
+        .args(["--listen", "127.0.0.1:0", "--set", "log.format=json", "--set", "limits.requests_per_second=100000"])
+        .args(["--set", "limits.registrations_per_hour=100000", "--set", "limits.logins_per_minute=100000"])
+        .args(["--set", "log.level=debug,sqlx=warn"])
+        .stdin(Stdio::null())
+        .stdout(Stdio::null())
+        .stderr(log)
+        .spawn()
+        .unwrap();
+    let until = Instant::now() + Duration::from_secs(30);
+    loop {
+        let text = fs::read_to_string(log_path(directory)).unwrap();
+        let new = &text[usize::try_from(before).unwrap()..];
+        let lines = new.lines().filter_map(|line| serde_json::from_str::<serde_json::Value>(line).ok());
+        if let Some(line) = lines.into_iter().find(|line| line["message"] == "serving") {
+            return (process, format!("http://{}", line["address"].as_str().unwrap()));
+        }
+        if let Some(status) = process.try_wait().unwrap() {
+            panic!("the homeserver ended with {status}:\n{new}");
+        }
+        assert!(Instant::now() < until, "the homeserver does not serve:\n{new}");
+        std::thread::sleep(Duration::from_millis(10));
+    }
+}
+
+/// Sends SIGTERM.
+fn terminate(process: &Child) {
+    let pid = rustix::process::Pid::from_child(process);
+    rustix::process::kill_process(pid, rustix::process::Signal::TERM).unwrap();
+}
+
+fn wait(process: &mut Child, patience: Duration) -> std::process::ExitStatus {
+    let until = Instant::now() + patience;
+    loop {
+        if let Some(status) = process.try_wait().unwrap() {
+            return status;
+        }
+        assert!(Instant::now() < until, "the process does not end");
+        std::thread::sleep(Duration::from_millis(10));
+    }
+}
+
+fn log_path(directory: &Path) -> PathBuf {
+    directory.join("homeserver.log")
+}
+
+/// Makes a test of each function on both databases.
+#[macro_export]
+macro_rules! on_both_databases {
+    ($($test:ident),* $(,)?) => {
+        mod sqlite {
+            $(#[tokio::test(flavor = "multi_thread")]
+            async fn $test() {
+                super::$test($crate::process::Kind::Sqlite).await;
+            })*
+        }
+
+        mod postgres {
+            $(#[tokio::test(flavor = "multi_thread")]
+            async fn $test() {
+                super::$test($crate::process::Kind::Postgres).await;
+            })*
+        }
+    };
+}

@@ -1,0 +1,153 @@
+//! Someone who speaks the protocol's raw frames.
+
+use std::time::Duration;
+
+use futures_util::{SinkExt as _, StreamExt as _};
+use serde_json::{Value, json};
+use tokio::net::TcpStream;
+use tokio_tungstenite::{
+    MaybeTlsStream, WebSocketStream, connect_async,
+    tungstenite::{Message, client::IntoClientRequest as _, protocol::CloseFrame},
+};
+
+use super::{Homeserver, SERVER_NAME};
+
+const PATIENCE: Duration = Duration::from_secs(10);
+
+/// The password of everyone here; nobody may find it in a log or a database.
+pub const PASSWORD: &str = "correct-horse-battery-staple";
+
+/// An account, logged in.
+pub struct Person {
+    pub name: String,
+    pub id: String,
+    pub token: String,
+    pub refresh: String,
+    http: reqwest::Client,
+    url: String,
+    socket_url: String,
+}
+
+impl Person {
+    /// Registers.
+    pub async fn register(server: &Homeserver, name: &str) -> Self {
+        let http = reqwest::Client::new();
+        let body = json!({"name": name, "password": PASSWORD});
+        let answer = http.post(format!("{}/api/v1/users", server.url)).json(&body).send().await.unwrap();
+        assert_eq!(answer.status(), 201);
+        let cookie = answer.headers()["set-cookie"].to_str().unwrap().to_owned();
+        let refresh = cookie.split(['=', ';']).nth(1).unwrap().to_owned();
+        let body: Value = answer.json().await.unwrap();
+        let text = |key: &str| body["data"][key].as_str().unwrap().to_owned();
+        let (id, token) = (text("id"), text("accessToken"));
+        Self { name: name.into(), id, token, refresh, http, url: server.url.clone(), socket_url: server.socket_url() }
+    }
+
+    /// The person's address.
+    pub fn address(&self) -> String {
+        format!("{}@{SERVER_NAME}", self.name)
+    }
+
+    /// The server has moved to another port.
+    pub fn follow(&mut self, server: &Homeserver) {
+        (self.url, self.socket_url) = (server.url.clone(), server.socket_url());
+    }
+
+    /// A request with the access token; the status and the body.
+    pub async fn request(&self, method: &str, path: &str, body: Option<Value>) -> (u16, Value) {
+        let method = reqwest::Method::from_bytes(method.as_bytes()).unwrap();
+        let mut request = self.http.request(method, format!("{}{path}", self.url)).bearer_auth(&self.token);
+        if let Some(body) = body {
+            request = request.json(&body);
+        }
+        let answer = request.send().await.unwrap();
+        (answer.status().as_u16(), answer.json().await.unwrap_or_default())
+    }
+
+    /// Connects, and reads up to `drained`: the socket, and what came before that.
+    pub async fn connect(&self) -> (Socket, Vec<Value>) {
+        let mut socket = self.open().await;
+        let mut frames = Vec::new();
+        loop {
+            let frame = socket.next().await;
+            if frame.get("drained").is_some() {
+                return (socket, frames);
+            }
+            frames.push(frame);
+        }
+    }
+
+    /// Connects, and reads nothing.
+    pub async fn open(&self) -> Socket {
+        let mut request = self.socket_url.as_str().into_client_request().unwrap();
+        request.headers_mut().insert("authorization", format!("Bearer {}", self.token).parse().unwrap());
+        Socket(connect_async(request).await.unwrap().0)
+    }
+
+    /// Connects and expects the door to be shut; the status.
+    pub async fn refused(&self) -> u16 {
+        let mut request = self.socket_url.as_str().into_client_request().unwrap();
+        request.headers_mut().insert("authorization", format!("Bearer {}", self.token).parse().unwrap());
+        match connect_async(request).await {
+            Err(tokio_tungstenite::tungstenite::Error::Http(answer)) => answer.status().as_u16(),
+            other => panic!("expected a refusal, not {other:?}"),
+        }
+    }
+}
+
+/// A connection.
+pub struct Socket(pub WebSocketStream<MaybeTlsStream<TcpStream>>);
+
+impl Socket {
+    /// Sends a frame.
+    pub async fn send(&mut self, frame: Value) {
+        self.raw(Message::text(frame.to_string())).await;
+    }
+
+    /// Sends whatever.
+    pub async fn raw(&mut self, message: Message) {
+        self.0.send(message).await.unwrap();
+    }
+
+    /// The next frame.
+    pub async fn next(&mut self) -> Value {
+        loop {
+            let message = tokio::time::timeout(PATIENCE, self.0.next()).await.expect("a frame in time");
+            match message.expect("an open socket").unwrap() {
+                Message::Text(text) => return serde_json::from_str(&text).unwrap(),
+                Message::Close(close) => panic!("closed: {close:?}"),
+                _ => {}
+            }
+        }
+    }
+
+    /// The close code that the server ends with; frames before it are passed over.
+    pub async fn closed(&mut self) -> u16 {
+        loop {
+            let message = tokio::time::timeout(PATIENCE, self.0.next()).await.expect("a close in time");
+            match message {
+                Some(Ok(Message::Close(Some(CloseFrame { code, .. })))) => return code.into(),
+                Some(Ok(_)) => {}
+                other => panic!("expected a close, not {other:?}"),
+            }
+        }
+    }
+
+    /// Nothing comes for a while.
+    pub async fn silent(&mut self) {
+        if let Ok(message) = tokio::time::timeout(Duration::from_millis(500), self.0.next()).await {
+            panic!("expected silence, not {message:?}");
+        }
+    }
+
+    /// Acknowledges a message frame as `received`.
+    pub async fn received(&mut self, message: &Value) {
+        self.status(message, "received").await;
+    }
+
+    /// Says what became of a message frame.
+    pub async fn status(&mut self, message: &Value, state: &str) {
+        let (sender, device) = (&message["sender"], &message["senderDevice"]);
+        self.send(json!({"messageId": message["id"], "state": state, "receiver": sender, "senderDevice": device})).await;
+    }
+}

@@ -1,0 +1,52 @@
+//! The commands, one file a noun.
+
+mod account;
+mod health;
+mod migrate;
+mod token;
+
+use crate::{
+    cli::{AccountCommand, Cli, Command, MigrateCommand, TokenCommand},
+    database,
+    failure::Failure,
+    output::Output,
+};
+
+/// Runs what the command line says.
+pub(crate) async fn run(cli: Cli) -> Result<(), Failure> {
+    let output = Output::new(cli.json);
+    let flags = cli.flags;
+    match cli.command {
+        Command::Account { command } => on_accounts(database::configuration(flags)?, command, output).await,
+        Command::Token { command: TokenCommand::Purge(purge) } => {
+            let app = database::open(database::configuration(flags)?).await?;
+            let result = token::purge(&app, &purge, output).await;
+            database::close(&app).await;
+            result
+        }
+        Command::Migrate { command: MigrateCommand::Status } => {
+            migrate::status(&database::configuration(flags)?, output).await
+        }
+        Command::Migrate { command: MigrateCommand::Run } => {
+            migrate::run(&database::configuration(flags)?, output).await
+        }
+        Command::Health { url: Some(url) } => health::of_url(url, output).await,
+        Command::Health { url: None } => health::of_configured(database::configuration(flags)?, output).await,
+    }
+}
+
+async fn on_accounts(
+    config: homeserver::config::Config,
+    command: AccountCommand,
+    output: Output,
+) -> Result<(), Failure> {
+    let app = database::open(config).await?;
+    let result = match command {
+        AccountCommand::List { search, limit } => account::list(&app, search.as_deref(), limit, output).await,
+        AccountCommand::Show { name } => account::show(&app, &name, output).await,
+        AccountCommand::Revoke { name, yes } => account::revoke(&app, &name, yes, output).await,
+        AccountCommand::Restore { name } => account::restore(&app, &name, output).await,
+    };
+    database::close(&app).await;
+    result
+}
