@@ -19,7 +19,6 @@ use missive_wire::{Address, DeviceId, KeyUpload};
 
 pub use error::SignalError;
 
-pub(crate) use decrypt::Decrypted;
 pub(crate) use encrypt::Encrypted;
 pub(crate) use own_keys::ONE_TIME_KEYS;
 

@@ -166,13 +166,14 @@ impl Storage {
         position: i64,
         limit: u32,
     ) -> Result<Vec<(i64, T)>, StorageError> {
-        let rows =
-            sqlx::query("SELECT position, key, body FROM rows WHERE kind = $1 AND position > $2 ORDER BY position LIMIT $3")
-                .bind(table as i64)
-                .bind(position)
-                .bind(limit)
-                .fetch_all(&self.pool)
-                .await?;
+        let rows = sqlx::query(
+            "SELECT position, key, body FROM rows WHERE kind = $1 AND position > $2 ORDER BY position LIMIT $3",
+        )
+        .bind(table as i64)
+        .bind(position)
+        .bind(limit)
+        .fetch_all(&self.pool)
+        .await?;
         rows.iter().map(|row| Ok((row.get(0), self.open_row(table, row)?))).collect()
     }
 
@@ -192,15 +193,6 @@ impl Storage {
         .fetch_all(&self.pool)
         .await?;
         rows.iter().rev().map(|row| self.open_row(table, row)).collect()
-    }
-
-    /// How many rows of a kind there are.
-    pub(crate) async fn count(&self, table: Table) -> Result<u64, StorageError> {
-        let row = sqlx::query("SELECT COUNT(*) FROM rows WHERE kind = $1")
-            .bind(table as i64)
-            .fetch_one(&self.pool)
-            .await?;
-        Ok(u64::try_from(row.get::<i64, _>(0)).unwrap_or(0))
     }
 
     /// Commits every write of the batch, or none.
@@ -295,12 +287,8 @@ async fn pool(path: &Path, read_only: bool) -> Result<SqlitePool, StorageError> 
         .disable_statement_logging();
     // Switching the journal writes; a reader takes it as the owner left it.
     let options = if read_only { options } else { options.journal_mode(SqliteJournalMode::Wal) };
-    let pool = SqlitePoolOptions::new()
-        .max_connections(1)
-        .idle_timeout(None)
-        .max_lifetime(None)
-        .connect_with(options)
-        .await?;
+    let pool =
+        SqlitePoolOptions::new().max_connections(1).idle_timeout(None).max_lifetime(None).connect_with(options).await?;
     if !read_only {
         sqlx::raw_sql(SCHEMA).execute(&pool).await?;
     }

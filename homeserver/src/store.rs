@@ -17,8 +17,8 @@ mod writer;
 use sqlx::{PgPool, Postgres, Sqlite, SqlitePool, Transaction};
 
 pub use crate::error::StoreError;
-pub use admin::{Counts, DeviceSummary};
 pub use accounts::{AccountSummary, NewAccount, Registered};
+pub use admin::{Counts, DeviceSummary};
 pub use open::{MigrationState, OpenError};
 pub use server::SealedKey;
 pub use messages::Backlog;

@@ -26,11 +26,16 @@ pub(crate) async fn connect(config: &Config) -> Result<Store, Failure> {
 
 /// Opens the state of a homeserver that has run on this database before.
 pub(crate) async fn open(config: Config) -> Result<Arc<App>, Failure> {
-    let store = connect(&config).await?;
+    check(&config).await?;
+    Ok(App::open(config, Clock::default()).await?)
+}
+
+/// Checks that the database is there, has every migration, and that a homeserver has run on it.
+pub(crate) async fn check(config: &Config) -> Result<(), Failure> {
+    let store = connect(config).await?;
     let checked = check_used(&store).await;
     store.close().await;
-    checked?;
-    Ok(App::open(config, Clock::default()).await?)
+    checked
 }
 
 /// Ends what [`open`] began.

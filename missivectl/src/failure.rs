@@ -56,10 +56,6 @@ impl Failure {
         &self.message
     }
 
-    pub(crate) fn kind(&self) -> Kind {
-        self.code
-    }
-
     /// The exit codes of `missivectl --help`.
     pub(crate) fn exit_code(&self) -> ExitCode {
         ExitCode::from(match self.code {
@@ -119,6 +115,7 @@ impl From<Error> for Failure {
     fn from(error: Error) -> Self {
         let kind = match error.code {
             Code::NotFound => Kind::NotFound,
+            Code::Malformed => Kind::Usage,
             Code::Unavailable => Kind::DatabaseUnavailable,
             _ => Kind::Failed,
         };

@@ -86,7 +86,11 @@ impl Rest {
         let (status, refresh) = (response.status(), refresh_cookie(&response));
         let retry_after = retry_after(&response);
         let body = read(response).await?;
-        if status.is_success() { Ok(Answer { status, refresh, body }) } else { Err(refusal(status, retry_after, &body)) }
+        if status.is_success() {
+            Ok(Answer { status, refresh, body })
+        } else {
+            Err(refusal(status, retry_after, &body))
+        }
     }
 
     fn url(&self, path: &[&str]) -> Result<Url, Error> {

@@ -84,9 +84,7 @@ async fn run(
     loop {
         let since = Instant::now();
         let end = match attempt(&inner, &mut ask, dialled.take()).await {
-            Some(Ok((socket, hello))) => {
-                Live::new(&inner, &events, socket).run(hello, wait(ask.clone())).await
-            }
+            Some(Ok((socket, hello))) => Live::new(&inner, &events, socket).run(hello, wait(ask.clone())).await,
             Some(Err(error)) if error.is_temporary() => End::Lost(error.to_string()),
             Some(Err(error)) => End::Failed(error),
             None => End::Asked,

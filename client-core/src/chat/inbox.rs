@@ -98,12 +98,7 @@ fn store(batch: &mut Batch, key: Vec<u8>, delivered: &Delivered, opened: Opened)
     Ok(message)
 }
 
-async fn open(
-    mailbox: &Mailbox,
-    owner: &Owner<'_>,
-    batch: &mut Batch,
-    delivered: &Delivered,
-) -> Result<Opened, Error> {
+async fn open(mailbox: &Mailbox, owner: &Owner<'_>, batch: &mut Batch, delivered: &Delivered) -> Result<Opened, Error> {
     let Delivered { sender, sender_device, kind, content, sent_at, .. } = delivered;
     let decrypted = owner.signal()?.decrypt(batch, sender, *sender_device, *kind, &content.decode()).await;
     let decrypted = match decrypted {

@@ -76,6 +76,7 @@ impl<'a> Live<'a> {
             Err(end) => end,
         };
         if !matches!(end, End::Lost(_) | End::Closed(..)) {
+            let _ = self.owe_reads().await;
             let _ = self.acknowledge().await;
             self.socket.close().await;
         }
@@ -183,6 +184,11 @@ impl<'a> Live<'a> {
             }
             self.socket.send(frames).await.map_err(End::Lost)?;
         }
+        Ok(self.owe_reads().await?)
+    }
+
+    /// Tells what was shown and has not been noted, once a connection.
+    async fn owe_reads(&mut self) -> Result<(), Error> {
         for (position, owed) in self.inner.mailbox.owed_reads(self.reads_told, READS).await? {
             self.reads_told = position;
             self.acknowledgements.read(owed);

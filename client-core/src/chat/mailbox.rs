@@ -9,7 +9,7 @@ use uuid::Uuid;
 
 use super::{
     inbox::{self, Received},
-    message::{StatusChange, StoredMessage},
+    message::{Body, Direction, StatusChange, StoredMessage},
     outbox::{self, Outgoing},
     status::{self, Applied},
 };
@@ -148,9 +148,11 @@ impl Mailbox {
     /// Notes that messages of an account were shown; their sender is told until the server has noted it.
     pub async fn mark_read(&self, messages: &[&StoredMessage]) -> Result<(), Error> {
         let mut batch = Batch::default();
-        for message in messages {
-            let owed =
-                OwedRead { id: message.id, sender: message.peer.clone(), device: message.sender_device };
+        let shown = |message: &&&StoredMessage| {
+            message.direction == Direction::In && matches!(message.body, Body::Text(_) | Body::Unsupported)
+        };
+        for message in messages.iter().filter(shown) {
+            let owed = OwedRead { id: message.id, sender: message.peer.clone(), device: message.sender_device };
             batch.put(Table::Owed, message.id.as_bytes(), &owed)?;
         }
         Ok(self.storage.commit(batch).await?)

@@ -133,9 +133,8 @@ async fn connect(session: &Session, token: &SecretString) -> Result<Socket, Erro
         .map_err(|_| Error::UnexpectedAnswer("its token cannot be used".to_owned()))?;
     bearer.set_sensitive(true);
     request.headers_mut().insert(header::AUTHORIZATION, bearer);
-    let config = WebSocketConfig::default()
-        .max_message_size(Some(FRAME_MAX_BYTES))
-        .max_frame_size(Some(FRAME_MAX_BYTES));
+    let config =
+        WebSocketConfig::default().max_message_size(Some(FRAME_MAX_BYTES)).max_frame_size(Some(FRAME_MAX_BYTES));
     match timeout(OPEN_TIMEOUT, connect_async_with_config(request, Some(config), true)).await {
         Err(_) => Err(Error::Unreachable("it does not answer in time".to_owned())),
         Ok(Ok((stream, _))) => Ok(Socket(stream)),

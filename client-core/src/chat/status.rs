@@ -22,11 +22,7 @@ pub struct Applied {
     pub genuine: Vec<MessageId>,
 }
 
-pub(super) async fn apply(
-    mailbox: &Mailbox,
-    owner: &Owner<'_>,
-    update: &StatusUpdate,
-) -> Result<Applied, Error> {
+pub(super) async fn apply(mailbox: &Mailbox, owner: &Owner<'_>, update: &StatusUpdate) -> Result<Applied, Error> {
     let mut batch = Batch::default();
     let mut applied = Applied::default();
     for id in update.ids() {

@@ -75,8 +75,7 @@ impl Signal {
     ) -> Result<(), SignalError> {
         let bad = |reason: String| SignalError::BadBundle { address: address.clone(), reason };
         let bundle = pre_key_bundle(key, device).map_err(bad)?;
-        let mut sessions =
-            StagedSession { record: self.session(address, device.device_id).await?, changed: false };
+        let mut sessions = StagedSession { record: self.session(address, device.device_id).await?, changed: false };
         let mut identities = StagedIdentity {
             own: self.identity,
             registration_id: self.registration_id,

@@ -63,9 +63,8 @@ impl Signal {
         let mut identities = self.staged_identity(identity.as_ref())?;
         let remote = protocol_address(from, device)?;
         let mut rng = OsRng.unwrap_err();
-        let plaintext =
-            guard::run(message_decrypt_signal(&message, &remote, &mut sessions, &mut identities, &mut rng))
-                .map_err(SignalError::Undecryptable)?;
+        let plaintext = guard::run(message_decrypt_signal(&message, &remote, &mut sessions, &mut identities, &mut rng))
+            .map_err(SignalError::Undecryptable)?;
         self.check_session(sessions.record.as_ref())?;
         let identity_changed = identities.met != identities.trusted;
         if let (Some(record), true) = (&sessions.record, sessions.changed) {

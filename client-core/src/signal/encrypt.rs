@@ -1,8 +1,6 @@
 //! Encrypting for every device of an account.
 
-use libsignal_protocol::{
-    CiphertextMessageType, SessionRecord, SessionUsabilityRequirements, message_encrypt,
-};
+use libsignal_protocol::{CiphertextMessageType, SessionRecord, SessionUsabilityRequirements, message_encrypt};
 use missive_wire::{Address, CipherKind, Content, DeviceId};
 use rand::{TryRngCore as _, rngs::OsRng};
 
@@ -77,9 +75,8 @@ impl Signal {
         let remote = protocol_address(to, device)?;
         let mut rng = OsRng.unwrap_err();
         let now = self.clock.now();
-        let message =
-            guard::run(message_encrypt(plaintext, &remote, &mut sessions, &mut identities, now, &mut rng))
-                .map_err(SignalError::Encrypt)?;
+        let message = guard::run(message_encrypt(plaintext, &remote, &mut sessions, &mut identities, now, &mut rng))
+            .map_err(SignalError::Encrypt)?;
         let kind = match message.message_type() {
             CiphertextMessageType::PreKey => CipherKind::PreKey,
             _ => CipherKind::Message,

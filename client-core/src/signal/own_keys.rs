@@ -79,7 +79,12 @@ impl OwnKeys {
     }
 
     /// Makes one-time keys.
-    pub(super) fn one_time_upload(&mut self, batch: &mut Batch, ec: u32, kyber: u32) -> Result<KeyUpload, StorageError> {
+    pub(super) fn one_time_upload(
+        &mut self,
+        batch: &mut Batch,
+        ec: u32,
+        kyber: u32,
+    ) -> Result<KeyUpload, StorageError> {
         let identity = self.identity()?;
         let pre_keys = (0..ec).map(|_| self.new_pre_key(batch)).collect::<Result<_, _>>().map_err(damaged)?;
         let pq_pre_keys = (0..kyber)

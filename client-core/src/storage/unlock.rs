@@ -183,8 +183,7 @@ fn file_key(path: &Path, create: bool) -> Result<SecretKey, StorageError> {
         Err(error) => return Err(unusable(path, error)),
     };
     require_private(path)?;
-    decode_key(text.trim())
-        .ok_or_else(|| unusable(path, "it does not hold 32 bytes in base64"))
+    decode_key(text.trim()).ok_or_else(|| unusable(path, "it does not hold 32 bytes in base64"))
 }
 
 fn unusable(path: &Path, reason: impl ToString) -> StorageError {

@@ -32,18 +32,8 @@ pub async fn publish(app: &App, access: &Access, name: &str, body: &[u8]) -> Res
     if published.last_upload_hash.as_deref() == Some(&hash[..]) {
         return count_of(app, device).await;
     }
-    if published.is_published() {
-        check::check_not_empty(&upload)?;
-    } else {
-        check::check_complete(&upload)?;
-    }
-    let given = upload.identity_key.as_ref().map(|key| key.0.clone());
-    if let (Some(stored), Some(given)) = (&published.identity_key, &given)
-        && stored != given
-    {
-        return Err(refused(Code::IdentityChanged, None));
-    }
-    let identity = given.or(published.identity_key).ok_or_else(|| Error::internal(anyhow::anyhow!("no identity key")))?;
+    check::check_members(&upload, published.is_published())?;
+    let identity = same_identity(published.identity_key, &upload)?;
     let (identity, upload) = check_apart(identity, upload).await?;
     let outcome = app.store.publish_keys(device, &identity, &upload, &hash, app.clock.now()).await?;
     let first = outcome.map_err(|refusal| refused(refusal.code, Some(refusal.details)))?;
@@ -61,7 +51,7 @@ pub async fn rotate(app: &App, access: &Access, name: &str, body: &[u8]) -> Resu
     let rotation: SignedKeyRotation = body::read(body)?;
     let SignedKeyRotation { signed_pre_key, pq_last_resort_pre_key } = rotation;
     let keys = KeyUpload { signed_pre_key, pq_last_resort_pre_key, ..KeyUpload::default() };
-    check::check_not_empty(&keys)?;
+    check::check_members(&keys, true)?;
     let hash = digest::of_request("rotate", body);
     let published = app.store.published_keys(device).await?.ok_or_else(|| refused(Code::SessionEnded, None))?;
     let identity = match published.identity_key {
@@ -86,7 +76,7 @@ pub async fn start_over(
     let own = access::own_by_name(app, access, name).await?;
     let device = access.device_key();
     let StartOver { password, totp: _, keys } = body::read(body)?;
-    check::check_complete(&keys)?;
+    check::check_members(&keys, false)?;
     tokens::check_password(app, source, &own.name, password).await?;
     // The hash leaves the password out: what is kept must not help to guess it.
     let hash = digest::of_request("identity", &serde_json::to_vec(&keys).map_err(Error::internal)?);
@@ -148,6 +138,15 @@ fn tell_low(app: &Arc<App>, device: DeviceKey, keys: KeysLow) {
     app.tasks.spawn(async move { delivery::keys_low(&telling, device, keys).await });
 }
 
+/// The identity key that an upload is signed with: the published one, which an upload may name but not change.
+fn same_identity(stored: Option<Vec<u8>>, upload: &KeyUpload) -> Result<Vec<u8>> {
+    match (stored, upload.identity_key.as_ref().map(|key| &key.0)) {
+        (Some(stored), Some(given)) if stored != *given => Err(refused(Code::IdentityChanged, None)),
+        (Some(stored), _) => Ok(stored),
+        (None, given) => Ok(given.cloned().unwrap_or_default()),
+    }
+}
+
 /// Checks keys away from the threads that relay messages: some hundred signatures take tens of milliseconds.
 async fn check_apart(identity: Vec<u8>, upload: KeyUpload) -> Result<(Vec<u8>, KeyUpload)> {
     let checked = tokio::task::spawn_blocking(move || {
@@ -165,9 +164,11 @@ fn refused(code: Code, details: Option<ErrorDetails>) -> Error {
             "key ids rise, and {highest} has been published: a new key of that kind needs a higher id, however old the \
              other is"
         ),
-        (Code::IdentityChanged, _) => "this account has published another identity key or registration id: publish with \
+        (Code::IdentityChanged, _) => {
+            "this account has published another identity key or registration id: publish with \
              those, or start over with POST /api/v1/users/{name}/identity"
-            .to_owned(),
+                .to_owned()
+        }
         (Code::TooManyKeys, _) => {
             "a device stores at most 1,000 one-time keys of a kind: wait until some are claimed".to_owned()
         }

@@ -3,12 +3,7 @@
 use missive_wire::{DeviceId, Timestamp};
 use uuid::Uuid;
 
-use super::{
-    Result, Store,
-    messages::device_of,
-    prekeys::{EC, PQ, number_of},
-    read,
-};
+use super::{Result, Store, messages::device_of, prekeys::number_of, read};
 
 /// How much there is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, sqlx::FromRow)]
@@ -63,9 +58,9 @@ const COUNTS: &str = "SELECT (SELECT count(*) FROM accounts) AS accounts, (SELEC
 const DEVICES: &str = "SELECT d.device_id, d.name, d.created_at, d.registration_id, \
      d.signed_pre_key_id IS NOT NULL AS published, \
      (SELECT count(*) FROM pre_keys k \
-      WHERE k.account_id = d.account_id AND k.device_id = d.device_id AND k.kind = $2) AS pre_keys, \
+      WHERE k.account_id = d.account_id AND k.device_id = d.device_id AND k.kind = 'ec') AS pre_keys, \
      (SELECT count(*) FROM pre_keys k \
-      WHERE k.account_id = d.account_id AND k.device_id = d.device_id AND k.kind = $3) AS pq_pre_keys, \
+      WHERE k.account_id = d.account_id AND k.device_id = d.device_id AND k.kind = 'pq') AS pq_pre_keys, \
      (SELECT count(*) FROM pending_messages m \
       WHERE m.account_id = d.account_id AND m.device_id = d.device_id) AS pending_messages \
      FROM devices d WHERE d.account_id = $1 ORDER BY d.device_id";
@@ -80,8 +75,6 @@ impl Store {
     pub async fn device_summaries(&self, account: Uuid) -> Result<Vec<DeviceSummary>> {
         let rows: Vec<DeviceRow> = read!(self, |db| sqlx::query_as(DEVICES)
             .bind(account)
-            .bind(EC)
-            .bind(PQ)
             .fetch_all(db)
             .await)?;
         rows.into_iter().map(DeviceSummary::try_from).collect()

@@ -11,12 +11,12 @@ use missive_wire::{Code, ErrorDetails, KeyUpload, ONE_TIME_KEYS_STORED, Timestam
 use super::{Result, Store, Tx};
 use crate::model::{ControlKind, DeviceKey};
 
-pub(super) use published::number_of;
 use published::Published;
+pub(super) use published::number_of;
 
 /// A one-time key is EC or Kyber.
-const EC: &str = "ec";
-const PQ: &str = "pq";
+pub(super) const EC: &str = "ec";
+pub(super) const PQ: &str = "pq";
 
 /// Why keys were not taken or given, as the database stood at that moment.
 #[derive(Debug)]

@@ -3,6 +3,7 @@
 mod claims;
 mod identity;
 mod owner;
+mod socket;
 
 use serde_json::{Value, json};
 

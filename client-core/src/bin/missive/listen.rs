@@ -22,12 +22,7 @@ pub(crate) async fn listen(global: &Global, output: &Output, args: Listen) -> Re
     outcome
 }
 
-async fn follow(
-    client: &Client,
-    connection: &mut Connection,
-    output: &Output,
-    args: &Listen,
-) -> Result<(), Failure> {
+async fn follow(client: &Client, connection: &mut Connection, output: &Output, args: &Listen) -> Result<(), Failure> {
     let deadline = args.timeout.map(|timeout| Instant::now() + timeout);
     let mut left = args.count;
     let interrupted = interrupted();
@@ -38,7 +33,7 @@ async fn follow(
             () = &mut interrupted => return Ok(()),
             () = sleep_until(deadline.unwrap_or_else(Instant::now)), if deadline.is_some() => {
                 return match left {
-                    Some(left) => Err(Failure::Timeout(format!("{left} messages fewer came than asked for"))),
+                    Some(left) => Err(Failure::Timeout(format!("out of time: {left} messages are missing"))),
                     None => Ok(()),
                 };
             }

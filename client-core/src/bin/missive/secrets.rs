@@ -99,7 +99,11 @@ fn first_line(path: &Path) -> Result<SecretString, Failure> {
     if path == Path::new("-") {
         std::io::stdin().take(SECRET_MAX_BYTES).read_to_string(&mut text).map_err(unreadable)?;
     } else {
-        fs::File::open(path).map_err(unreadable)?.take(SECRET_MAX_BYTES).read_to_string(&mut text).map_err(unreadable)?;
+        fs::File::open(path)
+            .map_err(unreadable)?
+            .take(SECRET_MAX_BYTES)
+            .read_to_string(&mut text)
+            .map_err(unreadable)?;
     }
     match text.lines().next() {
         Some(line) if !line.is_empty() => Ok(line.to_owned().into()),

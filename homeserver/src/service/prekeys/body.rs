@@ -19,7 +19,9 @@ pub(super) fn read<T: DeserializeOwned>(body: &[u8]) -> Result<T> {
     if let Some(name) = private_member(&value) {
         return Err(Error::new(
             Code::PrivateKey,
-            format!("the member \"{name}\" could hold a private key: only public keys leave a device; nothing was kept"),
+            format!(
+                "the member \"{name}\" could hold a private key: only public keys leave a device; nothing was kept"
+            ),
         ));
     }
     serde_json::from_slice(body).map_err(malformed)

@@ -34,8 +34,9 @@ pub fn check_registration_id(id: u32) -> Result<()> {
     Err(invalid("registrationId", "it is a number from 1 to 16380"))
 }
 
-/// Refuses a first upload that lacks something owed.
-pub(super) fn check_complete(upload: &KeyUpload) -> Result<()> {
+/// Refuses an upload with nothing in it; unless it may be partial, as after a device's first one, also one that lacks
+/// something owed.
+pub(super) fn check_members(upload: &KeyUpload, may_be_partial: bool) -> Result<()> {
     let owed = [
         ("identityKey", upload.identity_key.is_some()),
         ("registrationId", upload.registration_id.is_some()),
@@ -43,18 +44,12 @@ pub(super) fn check_complete(upload: &KeyUpload) -> Result<()> {
         ("pqLastResortPreKey", upload.pq_last_resort_pre_key.is_some()),
     ];
     let missing = owed.into_iter().filter(|(_, there)| !there).map(|(name, _)| name).collect::<Vec<_>>();
-    if missing.is_empty() {
-        return Ok(());
-    }
-    Err(Error::new(Code::Malformed, format!("a whole upload is owed, and this one lacks {}", missing.join(", "))))
-}
-
-/// Refuses an upload with nothing in it.
-pub(super) fn check_not_empty(upload: &KeyUpload) -> Result<()> {
-    if *upload == KeyUpload::default() {
-        return Err(Error::new(Code::Malformed, "the upload has no keys in it"));
-    }
-    Ok(())
+    let text = match may_be_partial {
+        true if *upload == KeyUpload::default() => "there are no keys in the upload".to_owned(),
+        false if !missing.is_empty() => format!("a whole upload is owed, and this one lacks {}", missing.join(", ")),
+        _ => return Ok(()),
+    };
+    Err(Error::new(Code::Malformed, text))
 }
 
 /// Checks all that can be checked without the database. `identity` is the account's identity key.
@@ -123,8 +118,8 @@ fn check_length(what: &str, key: &[u8], bytes: usize) -> Result<()> {
 }
 
 fn check_signature(what: &str, identity: &PublicKey, key: &SignedPreKey) -> Result<()> {
-    let signed = key.signature.0.len() == SIGNATURE_BYTES
-        && identity.verify_signature(&key.public_key.0, &key.signature.0);
+    let signed =
+        key.signature.0.len() == SIGNATURE_BYTES && identity.verify_signature(&key.public_key.0, &key.signature.0);
     if signed {
         return Ok(());
     }

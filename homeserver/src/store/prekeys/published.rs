@@ -94,8 +94,7 @@ impl Tx {
 
     /// Every device of an account.
     pub(super) async fn published_keys_of_all(&mut self, account: Uuid) -> Result<Vec<Published>> {
-        let rows: Vec<Row> =
-            run!(self, |db| sqlx::query_as(OF_DEVICE).bind(account).bind(0_i64).fetch_all(db).await)?;
+        let rows: Vec<Row> = run!(self, |db| sqlx::query_as(OF_DEVICE).bind(account).bind(0_i64).fetch_all(db).await)?;
         rows.into_iter().map(Published::try_from).collect()
     }
 
@@ -142,11 +141,9 @@ impl TryFrom<Row> for Published {
 
 fn signed(id: Option<i64>, key: Option<Vec<u8>>, signature: Option<Vec<u8>>) -> Result<Option<SignedPreKey>> {
     match (id, key, signature) {
-        (Some(id), Some(key), Some(signature)) => Ok(Some(SignedPreKey {
-            key_id: number_of(id)?,
-            public_key: Base64(key),
-            signature: Base64(signature),
-        })),
+        (Some(id), Some(key), Some(signature)) => {
+            Ok(Some(SignedPreKey { key_id: number_of(id)?, public_key: Base64(key), signature: Base64(signature) }))
+        }
         (None, None, None) => Ok(None),
         _ => Err(corrupt("signed pre-key")),
     }

@@ -4,8 +4,8 @@ use std::collections::HashSet;
 
 use serde_json::json;
 
-use super::{Owner, claim, count, publish, published, rotate};
-use crate::common::both;
+use super::{Owner, claim, count, publish, published, rotate, socket::Socket};
+use crate::common::{both, both_with};
 
 #[tokio::test]
 async fn a_claim_takes_the_oldest_keys_and_answers_without_any() {
@@ -39,12 +39,11 @@ async fn a_claim_takes_the_oldest_keys_and_answers_without_any() {
     }
 }
 
-#[tokio::test]
+#[tokio::test(flavor = "multi_thread")]
 async fn a_hundred_claims_of_fifty_keys_get_each_key_once() {
     for home in both().await {
-        let (_alice, owner) = (published(&home, "alice", 50).await, Owner::new());
+        published(&home, "alice", 50).await;
         let bob = home.register("bob").await;
-        drop(owner);
         let claims = (0..100).map(|_| {
             let bob = bob.clone();
             tokio::spawn(async move { claim(&bob, "alice").await })
@@ -118,5 +117,38 @@ async fn keys_are_opened_by_their_scopes_and_only_to_their_owner() {
         }
         assert_eq!(claim(&reader, "alice").await.0, 200);
         assert_eq!(rotate(&writer, &upload).await.0, 200);
+    }
+}
+
+#[tokio::test]
+async fn claims_are_budgeted_per_claimer_and_per_target() {
+    for home in both_with(&["limits.claims_per_minute=3", "limits.claims_per_target_per_minute=2"]).await {
+        for name in ["alice", "carol", "dave"] {
+            published(&home, name, 1).await;
+        }
+        let (bob, eve) = (home.register("bob").await, home.register("eve").await);
+        let mut statuses = Vec::new();
+        for name in ["alice", "alice", "Alice", "carol"] {
+            statuses.push(claim(&bob, name).await.0);
+        }
+        assert_eq!(statuses, [200, 200, 429, 429]);
+        for name in ["alice", "carol", "dave"] {
+            assert_eq!(claim(&eve, name).await.0, 200);
+        }
+        let (status, body) = claim(&eve, "nobody").await;
+        assert_eq!((status, body["code"].as_str()), (429, Some("rate_limited")));
+        assert!(body["retryAfter"].as_u64().is_some_and(|seconds| seconds > 0), "{body}");
+    }
+}
+
+#[tokio::test]
+async fn the_owner_is_told_when_one_time_keys_run_low() {
+    for home in both().await {
+        let (alice, _) = published(&home, "alice", 20).await;
+        let bob = home.register("bob").await;
+        let mut socket = Socket::open(&home, &alice).await;
+        socket.wait_for("drained").await;
+        assert_eq!(claim(&bob, "alice").await.0, 200);
+        assert_eq!(socket.wait_for("keys").await["keys"], json!({ "preKeys": 19, "pqPreKeys": 19 }));
     }
 }

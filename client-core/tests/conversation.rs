@@ -1,0 +1,263 @@
+//! Two parties, the real cryptography and storage, no network.
+#![allow(clippy::unwrap_used, clippy::panic)]
+
+mod common;
+
+use client_core::{
+    Body, Error, Settled, SignalError,
+    wire::{Base64, CipherKind, Code, State, StatusUpdate},
+};
+use common::{Party, bundle};
+use rand::seq::SliceRandom as _;
+use uuid::Uuid;
+
+async fn pair() -> (Party, Party) {
+    let (alice, mut bob) = (Party::new("alice@one.example").await, Party::new("bob@two.example").await);
+    alice.meet(&mut bob).await;
+    (alice, bob)
+}
+
+/// Alice has written, Bob has answered: both sides' sessions are confirmed.
+async fn confirmed_pair() -> (Party, Party) {
+    let (alice, bob) = pair().await;
+    let first = alice.write(&bob, "hello").await;
+    bob.mailbox.receive(&first).await.unwrap();
+    let answer = bob.write(&alice, "hello yourself").await;
+    alice.mailbox.receive(&answer).await.unwrap();
+    (alice, bob)
+}
+
+async fn text(party: &Party, delivered: &client_core::wire::Delivered) -> String {
+    let received = party.mailbox.receive(delivered).await.unwrap();
+    assert_eq!(received.settled, Settled::Received);
+    received.message.unwrap().text().unwrap().to_owned()
+}
+
+fn status(id: Uuid, state: State, sender: &Party) -> StatusUpdate {
+    StatusUpdate { message_id: Some(id), message_ids: Vec::new(), state, sender: sender.address().clone(), code: None }
+}
+
+#[tokio::test]
+async fn hundreds_of_messages_both_ways_out_of_order() {
+    let (alice, bob) = pair().await;
+    for round in 0..12 {
+        for (from, to) in [(&alice, &bob), (&bob, &alice)] {
+            let mut written = Vec::new();
+            for n in 0..15 {
+                let expected = format!("round {round}, message {n} – grüß dich 👋");
+                written.push((from.write(to, &expected).await, expected));
+            }
+            written.shuffle(&mut rand::rng());
+            for (delivered, expected) in &written {
+                assert_eq!(text(to, delivered).await, *expected);
+            }
+            for (delivered, _) in &written {
+                let copy = to.mailbox.receive(delivered).await.unwrap();
+                assert_eq!((copy.settled, copy.message), (Settled::Received, None));
+            }
+        }
+    }
+    let history = bob.mailbox.history(alice.address(), 1000).await.unwrap();
+    assert_eq!(history.len(), 2 * 12 * 15);
+}
+
+#[tokio::test]
+async fn a_session_is_confirmed_by_an_answer() {
+    let (alice, bob) = pair().await;
+    let first = alice.write(&bob, "one").await;
+    assert_eq!(first.kind, Some(CipherKind::PreKey));
+    text(&bob, &first).await;
+    let answer = bob.write(&alice, "two").await;
+    assert_eq!(answer.kind, Some(CipherKind::Message));
+    text(&alice, &answer).await;
+    assert_eq!(alice.write(&bob, "three").await.kind, Some(CipherKind::Message));
+}
+
+#[tokio::test]
+async fn a_message_without_its_kind_is_read() {
+    let (alice, bob) = pair().await;
+    let mut first = alice.write(&bob, "one").await;
+    first.kind = None;
+    assert_eq!(text(&bob, &first).await, "one");
+    let mut answer = bob.write(&alice, "two").await;
+    answer.kind = None;
+    assert_eq!(text(&alice, &answer).await, "two");
+}
+
+#[tokio::test]
+async fn a_replay_under_another_id_is_undecryptable() {
+    let (alice, bob) = confirmed_pair().await;
+    let mut message = alice.write(&bob, "once").await;
+    assert_eq!(text(&bob, &message).await, "once");
+    message.id = Uuid::now_v7();
+    let replay = bob.mailbox.receive(&message).await.unwrap();
+    assert_eq!(replay.settled, Settled::Undecryptable);
+    assert_eq!(replay.message.unwrap().body, Body::Undecryptable);
+    // And the same answer for a copy of the replay.
+    assert_eq!(bob.mailbox.receive(&message).await.unwrap().settled, Settled::Undecryptable);
+}
+
+#[tokio::test]
+async fn the_network_cannot_change_who_writes() {
+    let (alice, bob) = pair().await;
+    let mut message = alice.write(&bob, "from alice").await;
+    message.sender = "mallory@one.example".parse().unwrap();
+    let received = bob.mailbox.receive(&message).await.unwrap();
+    assert_eq!(received.settled, Settled::Refused);
+    assert!(matches!(received.message.unwrap().body, Body::Refused(reason) if reason.contains("sender")));
+}
+
+#[tokio::test]
+async fn the_network_cannot_change_an_id() {
+    let (alice, bob) = pair().await;
+    let mut message = alice.write(&bob, "hello").await;
+    message.id = Uuid::now_v7();
+    let received = bob.mailbox.receive(&message).await.unwrap();
+    assert!(matches!(received.message.unwrap().body, Body::Refused(reason) if reason.contains("id")));
+}
+
+#[tokio::test]
+async fn one_time_keys_are_used_once() {
+    let (alice, bob) = (Party::new("alice@one.example").await, Party::new("bob@two.example").await);
+    let carol = Party::new("carol@one.example").await;
+    let same = bundle(&bob.upload, Some(0));
+    alice.mailbox.learn_bundle(bob.address(), &same).await.unwrap();
+    carol.mailbox.learn_bundle(bob.address(), &same).await.unwrap();
+    text(&bob, &alice.write(&bob, "first").await).await;
+    let second = bob.mailbox.receive(&carol.write(&bob, "second").await).await.unwrap();
+    assert_eq!(second.settled, Settled::Undecryptable);
+}
+
+#[tokio::test]
+async fn the_last_resort_key_serves_many_and_no_replay() {
+    let bob = Party::new("bob@two.example").await;
+    for name in ["alice@one.example", "carol@one.example"] {
+        let party = Party::new(name).await;
+        party.mailbox.learn_bundle(bob.address(), &bundle(&bob.upload, None)).await.unwrap();
+        let mut message = party.write(&bob, "hello").await;
+        assert_eq!(text(&bob, &message).await, "hello");
+        message.sender = "mallory@one.example".parse().unwrap();
+        assert_eq!(bob.mailbox.receive(&message).await.unwrap().settled, Settled::Undecryptable);
+    }
+}
+
+#[tokio::test]
+async fn a_changed_identity_is_read_marked_and_not_written_to() {
+    let (alice, mut bob) = confirmed_pair().await;
+    bob.mailbox.install().await.unwrap();
+    bob.upload = bob.mailbox.pending_upload().await.unwrap().unwrap();
+    bob.mailbox.learn_bundle(alice.address(), &bundle(&alice.upload, Some(5))).await.unwrap();
+    let message = bob.write(&alice, "new phone").await;
+    let received = alice.mailbox.receive(&message).await.unwrap().message.unwrap();
+    assert_eq!((received.text(), received.identity_changed), (Some("new phone"), true));
+
+    let refused = alice.mailbox.compose(bob.address(), "is it you?").await.unwrap_err();
+    assert!(matches!(refused, Error::Signal(SignalError::IdentityChanged(_))), "{refused}");
+    assert!(alice.mailbox.accept_identity(bob.address()).await.unwrap());
+    assert!(!alice.mailbox.accept_identity(bob.address()).await.unwrap());
+    assert_eq!(text(&bob, &alice.write(&bob, "is it you?").await).await, "is it you?");
+}
+
+#[tokio::test]
+async fn a_swapped_bundle_waits_for_acceptance() {
+    let (alice, bob) = confirmed_pair().await;
+    let mallory = Party::new("bob@two.example").await;
+    let refused = alice.mailbox.learn_bundle(bob.address(), &bundle(&mallory.upload, Some(0))).await.unwrap_err();
+    assert!(matches!(refused, Error::Signal(SignalError::IdentityChanged(_))), "{refused}");
+    let refused = alice.mailbox.compose(bob.address(), "secret").await.unwrap_err();
+    assert!(matches!(refused, Error::Signal(SignalError::IdentityChanged(_))), "{refused}");
+    assert!(text(&alice, &bob.write(&alice, "still me").await).await == "still me");
+}
+
+#[tokio::test]
+async fn keys_that_are_not_sound_are_refused() {
+    let (alice, bob) = (Party::new("alice@one.example").await, Party::new("bob@two.example").await);
+    let sound = bundle(&bob.upload, Some(0));
+    let low_order = || Base64([vec![5], vec![0; 32]].concat());
+    let mut cases = Vec::from([sound.clone(), sound.clone(), sound.clone(), sound.clone(), sound.clone(), sound]);
+    cases[0].identity_key = low_order();
+    cases[1].devices[0].signed_pre_key.public_key = low_order();
+    cases[2].devices[0].pre_key.as_mut().unwrap().public_key = low_order();
+    cases[3].devices[0].signed_pre_key.signature.0[5] ^= 1;
+    cases[4].devices[0].pq_pre_key.signature.0[5] ^= 1;
+    cases[5].devices.clear();
+    for case in &cases {
+        let refused = alice.mailbox.learn_bundle(bob.address(), case).await.unwrap_err();
+        assert!(matches!(refused, Error::Signal(SignalError::BadBundle { .. })), "{refused}");
+        let refused = alice.mailbox.compose(bob.address(), "hello").await.unwrap_err();
+        assert!(matches!(refused, Error::Signal(SignalError::NoSession(_))), "{refused}");
+    }
+}
+
+#[tokio::test]
+async fn states_only_rise_and_only_the_receiver_tells_them() {
+    let (alice, bob) = confirmed_pair().await;
+    let id = alice.mailbox.compose(bob.address(), "hello").await.unwrap();
+    let in_outbox = async || {
+        let outbox = alice.mailbox.outbox(0, 100).await.unwrap();
+        outbox.into_iter().find(|(_, outgoing)| outgoing.id == id).map(|(_, outgoing)| outgoing.sent)
+    };
+    assert_eq!(in_outbox().await, Some(false));
+
+    let forged = alice.mailbox.apply_status(&status(id, State::Read, &alice)).await.unwrap();
+    assert!(forged.changes.is_empty() && forged.genuine.is_empty());
+
+    let sent = alice.mailbox.apply_status(&status(id, State::Sent, &bob)).await.unwrap();
+    assert_eq!(sent.changes[0].state, State::Sent);
+    assert_eq!(in_outbox().await, Some(true));
+
+    let read = alice.mailbox.apply_status(&status(id, State::Read, &bob)).await.unwrap();
+    assert_eq!(read.changes[0].state, State::Read);
+    assert_eq!(in_outbox().await, None);
+
+    let late = alice.mailbox.apply_status(&status(id, State::Received, &bob)).await.unwrap();
+    assert!(late.changes.is_empty());
+    assert_eq!(late.genuine, [id]);
+    let history = alice.mailbox.history(bob.address(), 1).await.unwrap();
+    assert_eq!(history[0].state, Some(State::Read));
+}
+
+#[tokio::test]
+async fn after_undecryptable_the_next_message_claims_anew() {
+    let (alice, bob) = confirmed_pair().await;
+    let id = alice.mailbox.compose(bob.address(), "lost").await.unwrap();
+    let update = StatusUpdate { code: Some(Code::Undecryptable), ..status(id, State::Undeliverable, &bob) };
+    let applied = alice.mailbox.apply_status(&update).await.unwrap();
+    assert_eq!(applied.changes[0].code, Some(Code::Undecryptable));
+    let refused = alice.mailbox.compose(bob.address(), "again").await.unwrap_err();
+    assert!(matches!(refused, Error::Signal(SignalError::NoSession(_))), "{refused}");
+}
+
+#[tokio::test]
+async fn a_restored_homeserver_gets_everything_again() {
+    let (alice, bob) = confirmed_pair().await;
+    let (before, after) = (Uuid::now_v7(), Uuid::now_v7());
+    alice.mailbox.greet(before).await.unwrap();
+    let id = alice.mailbox.compose(bob.address(), "hello").await.unwrap();
+    alice.mailbox.apply_status(&status(id, State::Sent, &bob)).await.unwrap();
+    let sent = async || alice.mailbox.outbox(0, 100).await.unwrap().iter().filter(|(_, o)| o.sent).count();
+    alice.mailbox.greet(before).await.unwrap();
+    assert_eq!(sent().await, 1);
+    alice.mailbox.greet(after).await.unwrap();
+    assert_eq!(sent().await, 0);
+}
+
+#[tokio::test]
+async fn a_message_too_long_changes_nothing() {
+    let (alice, bob) = confirmed_pair().await;
+    let refused = alice.mailbox.compose(bob.address(), &"x".repeat(150_000)).await.unwrap_err();
+    assert!(matches!(refused, Error::TooLarge), "{refused}");
+    assert!(matches!(alice.mailbox.compose(alice.address(), "me").await.unwrap_err(), Error::OwnAddress));
+    assert_eq!(text(&bob, &alice.write(&bob, "short").await).await, "short");
+}
+
+#[tokio::test]
+async fn nothing_secret_is_in_debug() {
+    let (alice, bob) = pair().await;
+    let message = alice.write(&bob, "a very secret text").await;
+    let received = bob.mailbox.receive(&message).await.unwrap();
+    let outbox = alice.mailbox.outbox(0, 10).await.unwrap();
+    let shown = format!("{received:?} {outbox:?} {:?} {message:?}", alice.mailbox);
+    assert!(!shown.contains("very secret"), "{shown}");
+    assert!(!shown.contains(message.content.as_str()), "{shown}");
+}

@@ -1,0 +1,16 @@
+//! The homeserver through its front door: real servers, real ports, both databases.
+#![allow(clippy::unwrap_used, clippy::panic)]
+
+mod common;
+
+mod api {
+    mod accounts;
+    mod directory;
+    mod hostile;
+    mod logins;
+    mod prekeys;
+    mod refresh;
+    mod revocation;
+    mod scopes;
+    mod sessions;
+}

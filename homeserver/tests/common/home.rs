@@ -1,0 +1,165 @@
+//! A homeserver that serves.
+
+use std::{ffi::OsString, sync::Arc};
+
+use homeserver::{
+    app::App,
+    clock::Clock,
+    config::{Config, Flags},
+    server::Server,
+    service::accounts,
+};
+use missive_wire::Timestamp;
+use serde_json::{Value, json};
+use tempfile::TempDir;
+
+use super::{Database, PASSWORD, Person, Reply};
+
+/// Keys of the configuration that a test sets, as in `--set`.
+pub(crate) type Settings<'a> = &'a [&'a str];
+
+/// High enough that only a test that lowers them meets them; on all the same.
+const LIMITS: [&str; 7] = [
+    "limits.registrations_per_hour=100000",
+    "limits.logins_per_minute=100000",
+    "limits.claims_per_minute=100000",
+    "limits.claims_per_target_per_minute=100000",
+    "limits.searches_per_minute=100000",
+    "limits.requests_per_second=100000",
+    "limits.frames_per_second=100000",
+];
+
+/// A running homeserver on a database of its own.
+pub(crate) struct Home {
+    /// Its name in addresses.
+    pub(crate) server_name: String,
+    /// `http://127.0.0.1:<port>`.
+    pub(crate) url: String,
+    /// Its state, to look into.
+    pub(crate) app: Arc<App>,
+    /// Its clock, which stands still until it is turned.
+    pub(crate) clock: Clock,
+    pub(crate) client: reqwest::Client,
+    config: Config,
+    // Dropped in this order.
+    server: Option<Server>,
+    database: Database,
+    dir: TempDir,
+}
+
+/// A homeserver on SQLite, then one on PostgreSQL.
+pub(crate) async fn both() -> Vec<Home> {
+    both_with(&[]).await
+}
+
+/// As [`both`], with settings.
+pub(crate) async fn both_with(settings: Settings<'_>) -> Vec<Home> {
+    let dir = tempfile::tempdir().unwrap();
+    let mut homes = vec![Home::start(Database::sqlite(dir.path()), dir, settings).await];
+    if let Some(database) = Database::postgres().await {
+        homes.push(Home::start(database, tempfile::tempdir().unwrap(), settings).await);
+    }
+    homes
+}
+
+impl Home {
+    pub(crate) async fn start(database: Database, dir: TempDir, settings: Settings<'_>) -> Self {
+        let config = config(&database, &dir, settings);
+        let clock = Clock::turned(Clock::default().now());
+        let server = Server::start(config.clone(), clock.clone()).await.unwrap();
+        Self {
+            server_name: server.app.server_name.to_string(),
+            url: format!("http://{}", server.address),
+            app: server.app.clone(),
+            clock,
+            client: reqwest::Client::builder().no_proxy().build().unwrap(),
+            config,
+            server: Some(server),
+            database,
+            dir,
+        }
+    }
+
+    /// Stops the server and starts it again on the same data, on another port. People of before must be moved over.
+    pub(crate) async fn restart(&mut self) {
+        self.server.take().unwrap().stop().await;
+        let server = Server::start(self.config.clone(), self.clock.clone()).await.unwrap();
+        self.url = format!("http://{}", server.address);
+        self.app = server.app.clone();
+        self.server = Some(server);
+    }
+
+    pub(crate) fn is_postgres(&self) -> bool {
+        self.database.is_postgres()
+    }
+
+    /// Registers someone.
+    pub(crate) async fn register(&self, name: &str) -> Person {
+        self.register_with(name, &json!({})).await
+    }
+
+    /// Registers someone with more members in the request.
+    pub(crate) async fn register_with(&self, name: &str, more: &Value) -> Person {
+        let mut body = json!({ "name": name, "password": PASSWORD });
+        body.as_object_mut().unwrap().extend(more.as_object().unwrap().clone());
+        let reply = self.send("POST", "/api/v1/users", &[], body.to_string().into_bytes()).await;
+        assert_eq!(reply.status, 201, "{}", reply.body);
+        Person::logged_in(self, &reply)
+    }
+
+    /// Logs in with more members than name and password in the request.
+    pub(crate) async fn log_in(&self, name: &str, more: &Value) -> Reply {
+        let mut body = json!({ "name": name, "password": PASSWORD });
+        body.as_object_mut().unwrap().extend(more.as_object().unwrap().clone());
+        self.send("POST", "/api/v1/tokens", &[], body.to_string().into_bytes()).await
+    }
+
+    /// Revokes an account, as its admin.
+    pub(crate) async fn revoke(&self, person: &Person) {
+        accounts::revoke(&self.app, person.id).await.unwrap();
+    }
+
+    /// Another process on the same database, as an admin's command is one.
+    pub(crate) async fn admin(&self) -> Arc<App> {
+        App::open(self.config.clone(), self.clock.clone()).await.unwrap()
+    }
+
+    /// The server's time now.
+    pub(crate) fn now(&self) -> Timestamp {
+        self.clock.now()
+    }
+
+    /// Asks without a token.
+    pub(crate) async fn get(&self, path: &str) -> (u16, Value) {
+        self.send("GET", path, &[], Vec::new()).await.into_pair()
+    }
+
+    /// Posts without a token.
+    pub(crate) async fn post(&self, path: &str, body: &Value) -> (u16, Value) {
+        self.send("POST", path, &[], body.to_string().into_bytes()).await.into_pair()
+    }
+
+    /// Sends any request. A body is sent as JSON.
+    pub(crate) async fn send(&self, method: &str, path: &str, headers: &[(&str, &str)], body: Vec<u8>) -> Reply {
+        Reply::of(&self.client, &self.url, method, path, headers, body).await
+    }
+}
+
+impl Drop for Home {
+    fn drop(&mut self) {
+        self.app.shutdown.cancel();
+    }
+}
+
+fn config(database: &Database, dir: &TempDir, settings: Settings<'_>) -> Config {
+    let set = LIMITS.iter().chain(settings).map(ToString::to_string).collect();
+    let flags = Flags {
+        server_name: Some("one.example".into()),
+        listen: Some("127.0.0.1:0".parse().unwrap()),
+        database_url: Some(database.url.clone().into()),
+        data_dir: Some(dir.path().into()),
+        set,
+        ..Flags::default()
+    };
+    Config::load_from(flags, Vec::<(OsString, OsString)>::new()).unwrap()
+}

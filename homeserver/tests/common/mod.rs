@@ -1,0 +1,11 @@
+//! What the tests of the front door share: a real homeserver on a real port, on each of the two databases, and people
+//! who talk to it over HTTP.
+#![allow(dead_code)] // each test binary uses its part
+
+mod database;
+mod home;
+mod person;
+
+pub(crate) use database::Database;
+pub(crate) use home::{Home, Settings, both, both_with};
+pub(crate) use person::{PASSWORD, Person, Reply, claims};
