@@ -72,9 +72,9 @@ impl Signal {
             batch.clear(table);
         }
         batch.append(new.batch);
-        match published {
-            true => batch.delete(Table::Meta, UPLOAD),
-            false => batch.put(Table::Meta, UPLOAD, &new.upload)?,
+        batch.delete(Table::Meta, UPLOAD);
+        if !published {
+            batch.put(Table::Meta, UPLOAD, &new.upload)?;
         }
         Ok(storage.commit(batch).await?)
     }

@@ -129,11 +129,8 @@ impl Storage {
         let directory = namespace::directory(namespace.home, namespace.address);
         let (key_directory, unlock) = (directory.clone(), namespace.unlock.clone());
         let entry = namespace.address.to_string();
-        let unlocking = move || match create {
-            true => unlock::create(&key_directory, &entry, &unlock),
-            false => unlock::open(&key_directory, &entry, &unlock),
-        };
-        let key = tokio::task::spawn_blocking(unlocking)
+        let unlocking = if create { unlock::create } else { unlock::open };
+        let key = tokio::task::spawn_blocking(move || unlocking(&key_directory, &entry, &unlock))
             .await
             .map_err(|_| StorageError::Damaged("the data key could not be unwrapped"))??;
         let pool = pool(&directory.join("store.db"), lock.is_none()).await?;

@@ -25,9 +25,10 @@ async fn sql(party: &Party, text: &'static str) {
 fn files(home: &Path) -> Vec<(String, Vec<u8>)> {
     let mut found = Vec::new();
     for entry in fs::read_dir(home).unwrap().map(Result::unwrap) {
-        match entry.file_type().unwrap().is_dir() {
-            true => found.extend(files(&entry.path())),
-            false => found.push((entry.path().display().to_string(), fs::read(entry.path()).unwrap())),
+        if entry.file_type().unwrap().is_dir() {
+            found.extend(files(&entry.path()));
+        } else {
+            found.push((entry.path().display().to_string(), fs::read(entry.path()).unwrap()));
         }
     }
     found

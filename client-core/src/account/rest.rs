@@ -78,7 +78,7 @@ impl Rest {
         credential: Credential<'_>,
         body: Option<&B>,
     ) -> Result<Answer, Error> {
-        let mut request = authorize(self.http.request(method, self.url(path)?), credential);
+        let mut request = authorize(self.http.request(method, self.url(path)?), &credential);
         if let Some(body) = body {
             request = request.json(body);
         }
@@ -112,7 +112,7 @@ impl Answer {
     }
 }
 
-fn authorize(request: RequestBuilder, credential: Credential<'_>) -> RequestBuilder {
+fn authorize(request: RequestBuilder, credential: &Credential<'_>) -> RequestBuilder {
     match credential {
         Credential::None => request,
         Credential::Bearer(token) => request.bearer_auth(token.expose_secret()),

@@ -20,7 +20,7 @@ const PROFILE: &[u8] = b"account";
 const TOKENS: &[u8] = b"tokens";
 
 /// An access token this close to its end is not begun with.
-const MARGIN: Duration = Duration::from_secs(60);
+const MARGIN: Duration = Duration::from_mins(1);
 
 /// No request has a body.
 pub(crate) const NOTHING: Option<&()> = None;

@@ -5,7 +5,7 @@ use std::time::Duration;
 use rand::Rng as _;
 
 const FIRST: Duration = Duration::from_millis(500);
-const LONGEST: Duration = Duration::from_secs(60);
+const LONGEST: Duration = Duration::from_mins(1);
 
 /// Doubles from half a second to a minute, each time shortened by up to a half, so that clients do not come back all at
 /// once.

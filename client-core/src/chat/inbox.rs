@@ -69,10 +69,8 @@ pub(super) async fn receive(mailbox: &Mailbox, owner: &Owner<'_>, delivered: &De
     let opened = open(mailbox, owner, &mut batch, delivered).await?;
     batch.put_on(Table::Seen, triple.clone(), day(mailbox.now()), &opened.settled)?;
     let settled = opened.settled;
-    let message = match is_known(mailbox, delivered, opened.replaces).await? {
-        true => None,
-        false => Some(store(&mut batch, triple, delivered, opened)?),
-    };
+    let is_known = is_known(mailbox, delivered, opened.replaces).await?;
+    let message = if is_known { None } else { Some(store(&mut batch, triple, delivered, opened)?) };
     mailbox.storage.commit(batch).await?;
     Ok(Received { settled, message })
 }

@@ -2,7 +2,9 @@
 
 use std::{sync::Arc, time::Duration};
 
-use missive_wire::{Delivered, Hello, KeysLow, ServerError, ServerFrame, State, StatusUpdate, Timestamp};
+use missive_wire::{
+    ClientFrame, Code, Delivered, Hello, KeysLow, ServerError, ServerFrame, State, StatusUpdate, Timestamp,
+};
 use tokio::{
     sync::mpsc,
     task::JoinSet,
@@ -14,13 +16,12 @@ use super::{
     event::Event,
     flight::{Flight, Step},
     outbox::Outgoing,
-    socket::{self, Incoming, Socket},
+    socket::{Incoming, Socket},
 };
 use crate::{Error, account::keys, client::Inner};
-use missive_wire::Code;
 
 /// Ciphertexts older than this are not sent again.
-const RESEND_FOR: Duration = Duration::from_secs(30 * 24 * 60 * 60);
+const RESEND_FOR: Duration = Duration::from_hours(30 * 24);
 
 /// `read` statuses are repeated this many at a time.
 const READS: u32 = 100;
@@ -214,16 +215,16 @@ impl<'a> Live<'a> {
     }
 
     async fn acknowledge(&mut self) -> Result<(), End> {
-        let frames = self.acknowledgements.take().into_iter().map(socket::text);
+        let frames = self.acknowledgements.take().iter().map(ClientFrame::to_json).collect::<Vec<_>>();
         self.socket.send(frames).await.map_err(End::Lost)
     }
 
-    fn replenish(&mut self, keys: KeysLow) {
+    fn replenish(&mut self, KeysLow { pre_keys, pq_pre_keys }: KeysLow) {
         while self.replenishing.try_join_next().is_some() {}
         if self.replenishing.is_empty() {
             let inner = self.inner.clone();
             self.replenishing.spawn(async move {
-                let made = keys::replenish(&inner.session, &inner.mailbox, keys.pre_keys, keys.pq_pre_keys).await;
+                let made = keys::replenish(&inner.session, &inner.mailbox, pre_keys, pq_pre_keys).await;
                 if let Err(error) = made {
                     // They are kept, and published at the next connection.
                     tracing::warn!(%error, "one-time keys could not be published");

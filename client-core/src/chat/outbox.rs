@@ -114,10 +114,10 @@ fn save(batch: &mut Batch, outgoing: &Outgoing) -> Result<(), Error> {
 
 /// A lone content is for the first device of an account that has no other.
 fn content(mut encrypted: Vec<Encrypted>) -> MessageContent {
-    if encrypted.len() == 1 && encrypted.iter().all(|one| one.device == DeviceId::FIRST) {
-        if let Some(Encrypted { kind, content, .. }) = encrypted.pop() {
-            return MessageContent::Lone { kind: Some(kind), content };
-        }
+    if let [Encrypted { device: DeviceId::FIRST, .. }] = encrypted.as_slice()
+        && let Some(Encrypted { kind, content, .. }) = encrypted.pop()
+    {
+        return MessageContent::Lone { kind: Some(kind), content };
     }
     let devices = encrypted.into_iter().map(|Encrypted { device, registration_id, kind, content }| {
         (device, DeviceContent { registration_id, kind, content })

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use futures_util::{SinkExt as _, StreamExt as _};
-use missive_wire::{ClientFrame, FRAME_MAX_BYTES, Hello, ServerFrame};
+use missive_wire::{FRAME_MAX_BYTES, Hello, ServerFrame};
 use secrecy::{ExposeSecret as _, SecretString};
 use tokio::{net::TcpStream, time::timeout};
 use tokio_tungstenite::{
@@ -111,19 +111,12 @@ impl Socket {
     }
 }
 
-/// A frame's text.
-pub(super) fn text(frame: ClientFrame) -> String {
-    frame.to_json()
-}
-
 fn parse(text: &str) -> Option<Box<ServerFrame>> {
-    match serde_json::from_str(text) {
-        Ok(frame) => Some(Box::new(frame)),
-        Err(_) => {
-            tracing::debug!(bytes = text.len(), "a frame that this version does not know");
-            None
-        }
+    let frame = serde_json::from_str(text).ok().map(Box::new);
+    if frame.is_none() {
+        tracing::debug!(bytes = text.len(), "a frame that this version does not know");
     }
+    frame
 }
 
 async fn connect(session: &Session, token: &SecretString) -> Result<Socket, Error> {

@@ -208,6 +208,7 @@ fn base_key_row(message: &PreKeySignalMessage) -> Vec<u8> {
     hash.finalize().to_vec()
 }
 
+#[allow(clippy::needless_pass_by_value)] // it is used as a function
 fn undecryptable(error: SignalProtocolError) -> SignalError {
     SignalError::Undecryptable(error.to_string())
 }

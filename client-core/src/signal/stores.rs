@@ -132,7 +132,7 @@ impl KyberPreKeyStore for StagedKyber {
     }
 }
 
-fn find<I: PartialEq, R: Clone>(staged: Option<&(I, R)>, id: I, missing: SignalProtocolError) -> Result<R> {
+fn find<I: PartialEq + Copy, R: Clone>(staged: Option<&(I, R)>, id: I, missing: SignalProtocolError) -> Result<R> {
     staged.filter(|(staged, _)| *staged == id).map(|(_, record)| record.clone()).ok_or(missing)
 }
 

@@ -186,8 +186,8 @@ fn file_key(path: &Path, create: bool) -> Result<SecretKey, StorageError> {
     decode_key(text.trim()).ok_or_else(|| unusable(path, "it does not hold 32 bytes in base64"))
 }
 
-fn unusable(path: &Path, reason: impl ToString) -> StorageError {
-    StorageError::KeyFile { path: path.to_owned(), reason: reason.to_string() }
+fn unusable(path: &Path, reason: impl std::fmt::Display) -> StorageError {
+    StorageError::KeyFile { path: path.to_owned(), reason: format!("{reason}") }
 }
 
 fn new_file_key(path: &Path) -> Result<SecretKey, StorageError> {
@@ -206,7 +206,8 @@ fn decode_key(text: &str) -> Option<SecretKey> {
 fn require_private(path: &Path) -> Result<(), StorageError> {
     use std::os::unix::fs::PermissionsExt as _;
     let mode = fs::metadata(path)?.permissions().mode();
-    if mode & 0o077 == 0 {
+    let others = mode & 0o077;
+    if others == 0 {
         return Ok(());
     }
     Err(unusable(path, format!("others may read it: chmod 600 {}", path.display())))

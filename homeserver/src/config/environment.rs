@@ -22,6 +22,9 @@ const LONGEST_VALUE: u64 = 64 * 1024;
 /// Variables with this beginning tell the test suite where its PostgreSQL is; servers that tests start inherit them.
 const TESTS: &str = "MISSIVE_TEST_";
 
+/// The terminal client's variables: it may share a shell with the server.
+const CLIENT: [&str; 4] = ["MISSIVE_HOME", "MISSIVE_ACCOUNT", "MISSIVE_KEY_FILE", "MISSIVE_SERVER"];
+
 /// What the environment says.
 pub(super) struct Environment {
     /// The file named by `MISSIVE_CONFIG`.
@@ -51,7 +54,7 @@ fn ours(variables: impl IntoIterator<Item = (OsString, OsString)>) -> BTreeMap<S
     variables
         .into_iter()
         .map(|(name, value)| (name.to_string_lossy().into_owned(), value))
-        .filter(|(name, _)| name.starts_with("MISSIVE_") && !name.starts_with(TESTS))
+        .filter(|(name, _)| name.starts_with("MISSIVE_") && !name.starts_with(TESTS) && !CLIENT.contains(&name.as_str()))
         .collect()
 }
 

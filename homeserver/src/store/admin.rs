@@ -73,10 +73,7 @@ impl Store {
 
     /// The devices of an account, by their ids.
     pub async fn device_summaries(&self, account: Uuid) -> Result<Vec<DeviceSummary>> {
-        let rows: Vec<DeviceRow> = read!(self, |db| sqlx::query_as(DEVICES)
-            .bind(account)
-            .fetch_all(db)
-            .await)?;
+        let rows: Vec<DeviceRow> = read!(self, |db| sqlx::query_as(DEVICES).bind(account).fetch_all(db).await)?;
         rows.into_iter().map(DeviceSummary::try_from).collect()
     }
 }

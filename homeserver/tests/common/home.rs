@@ -12,8 +12,9 @@ use homeserver::{
 use missive_wire::Timestamp;
 use serde_json::{Value, json};
 use tempfile::TempDir;
+use uuid::Uuid;
 
-use super::{Database, PASSWORD, Person, Reply};
+use super::{Database, PASSWORD, Person, Reply, Socket};
 
 /// Keys of the configuration that a test sets, as in `--set`.
 pub(crate) type Settings<'a> = &'a [&'a str];
@@ -107,11 +108,26 @@ impl Home {
         Person::logged_in(self, &reply)
     }
 
-    /// Logs in with more members than name and password in the request.
-    pub(crate) async fn log_in(&self, name: &str, more: &Value) -> Reply {
-        let mut body = json!({ "name": name, "password": PASSWORD });
-        body.as_object_mut().unwrap().extend(more.as_object().unwrap().clone());
+    /// Logs in once more.
+    pub(crate) async fn log_in(&self, name: &str) -> Person {
+        let reply = self.try_log_in(&json!({ "name": name, "password": PASSWORD })).await;
+        assert_eq!(reply.status, 201, "{}", reply.body);
+        Person::logged_in(self, &reply)
+    }
+
+    /// `POST /tokens`.
+    pub(crate) async fn try_log_in(&self, body: &Value) -> Reply {
         self.send("POST", "/api/v1/tokens", &[], body.to_string().into_bytes()).await
+    }
+
+    /// A message from one to the other waits in the store: its receiver is not connected.
+    pub(crate) async fn leave_message(&self, sender: &Person, receiver: &Person) -> Uuid {
+        let id = Uuid::new_v4();
+        let mut socket = Socket::open(self, sender).await;
+        socket.send(&json!({ "id": id, "receiver": receiver.name, "kind": "message", "content": "aGk=" })).await;
+        let status = socket.next_with("state").await;
+        assert_eq!((&status["messageId"], &status["state"]), (&json!(id), &json!("sent")), "{status}");
+        id
     }
 
     /// Revokes an account, as its admin.

@@ -5,7 +5,9 @@
 mod database;
 mod home;
 mod person;
+mod socket;
 
 pub(crate) use database::Database;
 pub(crate) use home::{Home, Settings, both, both_with};
 pub(crate) use person::{PASSWORD, Person, Reply, claims};
+pub(crate) use socket::Socket;

@@ -56,6 +56,11 @@ impl Person {
         other
     }
 
+    /// Talks to that server from now on.
+    pub(crate) fn move_to(&mut self, home: &Home) {
+        self.url.clone_from(&home.url);
+    }
+
     /// The session of the access token.
     pub(crate) fn session(&self) -> Uuid {
         claims(&self.access_token)["sid"].as_str().unwrap().parse().unwrap()

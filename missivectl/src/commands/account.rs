@@ -112,7 +112,8 @@ pub(super) async fn find(app: &App, name: &str) -> Result<Account, Failure> {
 
 impl Account {
     fn new(app: &App, summary: AccountSummary) -> Result<Self, Failure> {
-        let name = summary.name.parse().map_err(|_| homeserver::store::StoreError("a stored name is not valid".into()))?;
+        let name =
+            summary.name.parse().map_err(|_| homeserver::store::StoreError("a stored name is not valid".into()))?;
         Ok(Self {
             id: summary.id,
             address: app.address(&name),

@@ -54,7 +54,7 @@ struct Direct {
 /// Asks the server at a URL.
 pub(super) async fn of_url(url: Url, output: Output) -> Result<(), Failure> {
     let server = Question::at(url).ask().await;
-    report(Report { healthy: server.is_healthy(), direct: None, server }, output)
+    report(&Report { healthy: server.is_healthy(), direct: None, server }, output)
 }
 
 /// Looks at the configured database, and asks the server at `listen`.
@@ -62,7 +62,7 @@ pub(super) async fn of_configured(config: Config, output: Output) -> Result<(), 
     let question = Question::configured(&config);
     let (direct, server) = tokio::join!(look(config), ask(question));
     let healthy = direct.is_healthy() && server.is_healthy();
-    report(Report { healthy, direct: Some(direct), server }, output)
+    report(&Report { healthy, direct: Some(direct), server }, output)
 }
 
 async fn ask(question: Result<Question, Server>) -> Server {
@@ -99,26 +99,27 @@ impl Direct {
         self.migrations = OK.into();
         let app = App::open(config, Clock::default()).await?;
         self.master_key = OK.into();
-        let looked = self.look_inside(&app).await;
+        self.disk = health::readiness(&app).await.disk;
+        match admin::counts(&app).await {
+            Ok(counts) => self.count(counts),
+            Err(error) => self.database = error.to_string(),
+        }
         database::close(&app).await;
-        looked
+        Ok(())
     }
 
-    async fn look_inside(&mut self, app: &App) -> Result<(), Failure> {
-        self.disk = health::readiness(app).await.disk;
-        let Counts { accounts, sessions, pending_messages, pending_statuses } = admin::counts(app).await?;
+    fn count(&mut self, counts: Counts) {
+        let Counts { accounts, sessions, pending_messages, pending_statuses } = counts;
         (self.accounts, self.sessions) = (Some(accounts), Some(sessions));
         (self.pending_messages, self.pending_statuses) = (Some(pending_messages), Some(pending_statuses));
-        Ok(())
     }
 
     /// Says what is wrong with the first part that was not reached; what follows is unknown.
     fn note(&mut self, text: &str) {
         let parts = [&mut self.database, &mut self.migrations, &mut self.master_key, &mut self.disk];
         let mut left = parts.into_iter().filter(|part| part.is_empty());
-        match left.next() {
-            Some(first) => text.clone_into(first),
-            None => text.clone_into(&mut self.database),
+        if let Some(first) = left.next() {
+            text.clone_into(first);
         }
         left.for_each(|part| "unknown".clone_into(part));
     }
@@ -146,8 +147,8 @@ impl Direct {
     }
 }
 
-fn report(report: Report, output: Output) -> Result<(), Failure> {
-    output.print(&report, describe)?;
+fn report(report: &Report, output: Output) -> Result<(), Failure> {
+    output.print(report, describe)?;
     if report.healthy { Ok(()) } else { Err(Failure::new(Kind::Unhealthy, "something is wrong: see above")) }
 }
 
@@ -158,7 +159,8 @@ fn describe(report: &Report) -> String {
     }
     rows.extend(report.server.rows());
     if let Some(direct) = &report.direct {
-        let known = direct.numbers().into_iter().filter_map(|(what, number)| Some([what.to_owned(), number?.to_string()]));
+        let known =
+            direct.numbers().into_iter().filter_map(|(what, number)| Some([what.to_owned(), number?.to_string()]));
         rows.extend(known);
     }
     let verdict = if report.healthy { "Healthy" } else { "Not healthy" };

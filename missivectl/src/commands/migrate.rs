@@ -83,7 +83,9 @@ fn describe(status: &Status) -> String {
     });
     let what = match status.pending {
         0 => "is up to date".to_owned(),
-        pending => format!("lacks {}: `missivectl migrate run` applies what is pending", count(pending as u64, "migration")),
+        pending => {
+            format!("lacks {}: `missivectl migrate run` applies what is pending", count(pending as u64, "migration"))
+        }
     };
     format!("{}\n\n{} {what}.", table(["VERSION", "NAME", "STATE"], rows), status.database)
 }

@@ -13,7 +13,7 @@ use crate::{
 
 #[derive(Debug, Serialize)]
 #[serde(rename_all = "camelCase")]
-struct Purged {
+struct Done {
     /// How many sessions ended, or would.
     purged: u64,
     dry_run: bool,
@@ -34,13 +34,13 @@ pub(super) async fn purge(app: &App, purge: &Purge, output: Output) -> Result<()
         (None, false) => tokens::purge_expired(app).await? as u64,
     };
     let account = account.map(|account| account.address().clone());
-    output.print(&Purged { purged, dry_run: purge.dry_run, account }, describe)
+    output.print(&Done { purged, dry_run: purge.dry_run, account }, describe)
 }
 
-fn describe(purged: &Purged) -> String {
-    let done = if purged.dry_run { "would be purged" } else { "purged" };
-    match &purged.account {
-        Some(address) => format!("{} of {address} {done}.", count(purged.purged, "session")),
-        None => format!("{} {done}.", count(purged.purged, "expired session")),
+fn describe(purge: &Done) -> String {
+    let done = if purge.dry_run { "would be purged" } else { "purged" };
+    match &purge.account {
+        Some(address) => format!("{} of {address} {done}.", count(purge.purged, "session")),
+        None => format!("{} {done}.", count(purge.purged, "expired session")),
     }
 }

@@ -37,8 +37,7 @@ pub(crate) async fn login(global: &Global, output: &Output, args: Login) -> Resu
     let credentials = Credentials { name, password: password.clone(), totp: totp.clone(), recovery_code };
     let client = Client::login(&options, &server, &credentials).await?;
     match client.check_keys().await {
-        Err(Error::IdentityReplaced) if args.start_over => client.start_over(&password, totp).await?,
-        Ok(()) if args.start_over => client.start_over(&password, totp).await?,
+        Ok(()) | Err(Error::IdentityReplaced) if args.start_over => client.start_over(&password, totp).await?,
         result => result?,
     }
     say(output, &client, "Logged in");

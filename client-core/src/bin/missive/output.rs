@@ -1,6 +1,6 @@
 //! What is shown. Nothing that another party wrote reaches the terminal as a control sequence.
 
-use std::io::Write as _;
+use std::{fmt::Write as _, io::Write as _};
 
 use client_core::{
     Body, Direction, StatusChange, StoredMessage,
@@ -43,9 +43,10 @@ impl Output {
     /// A failure, on stderr.
     pub(crate) fn failure(&self, failure: &Failure) {
         let (error, code) = (failure.to_string(), failure.code());
-        let line = match self.json {
-            true => escape(&json!({"error": error, "code": code}).to_string()),
-            false => format!("missive: {}", printable(&error)),
+        let line = if self.json {
+            escape(&json!({"error": error, "code": code}).to_string())
+        } else {
+            format!("missive: {}", printable(&error))
         };
         let _ = writeln!(anstream::stderr(), "{line}");
     }
@@ -75,7 +76,7 @@ impl Output {
         } else if message.identity_changed {
             value["identityChanged"] = true.into();
         }
-        self.line(&self.message_text(message), &value);
+        self.line(&message_text(message), &value);
     }
 
     pub(crate) fn status(&self, change: &StatusChange) {
@@ -85,22 +86,22 @@ impl Output {
         let value = json!({"type": "status", "id": id, "receiver": receiver, "state": state, "code": code});
         self.line(&text, &value);
     }
+}
 
-    fn message_text(&self, message: &StoredMessage) -> String {
-        let at = time(message.sent_at);
-        let body = match &message.body {
-            Body::Text(text) => printable(text),
-            other => format!("[{}]", printable(problem(other).unwrap_or_default())),
-        };
-        match message.direction {
-            Direction::In => {
-                let mark = if message.identity_changed { " [new identity key]" } else { "" };
-                format!("{at} {}{mark}: {body}", message.peer)
-            }
-            Direction::Out => {
-                let reason = message.code.map(|code| format!(" ({})", code.as_str())).unwrap_or_default();
-                format!("{at} me: {body}  {}{reason}", ticks(message.state))
-            }
+fn message_text(message: &StoredMessage) -> String {
+    let at = time(message.sent_at);
+    let body = match &message.body {
+        Body::Text(text) => printable(text),
+        other => format!("[{}]", printable(problem(other).unwrap_or_default())),
+    };
+    match message.direction {
+        Direction::In => {
+            let mark = if message.identity_changed { " [new identity key]" } else { "" };
+            format!("{at} {}{mark}: {body}", message.peer)
+        }
+        Direction::Out => {
+            let reason = message.code.map(|code| format!(" ({})", code.as_str())).unwrap_or_default();
+            format!("{at} me: {body}  {}{reason}", ticks(message.state))
         }
     }
 }
@@ -122,7 +123,8 @@ fn escape(json: &str) -> String {
     let mut escaped = String::with_capacity(json.len());
     for c in json.chars() {
         if is_control(c) {
-            escaped.push_str(&format!("\\u{:04x}", u32::from(c)));
+            // Writing to a string does not fail.
+            let _ = write!(escaped, "\\u{:04x}", u32::from(c));
         } else {
             escaped.push(c);
         }

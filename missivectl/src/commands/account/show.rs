@@ -21,7 +21,8 @@ struct Shown {
 #[derive(Debug, Serialize)]
 #[serde(rename_all = "camelCase")]
 struct Device {
-    device_id: DeviceId,
+    #[serde(rename = "deviceId")]
+    device: DeviceId,
     name: Option<String>,
     created_at: Timestamp,
     registration_id: Option<u32>,
@@ -82,7 +83,7 @@ fn describe(shown: &Shown) -> String {
 impl Device {
     fn row(&self) -> [String; 7] {
         [
-            self.device_id.to_string(),
+            self.device.to_string(),
             self.name.clone().unwrap_or_else(|| "-".to_owned()),
             minute(self.created_at),
             if self.published { "published" } else { "none" }.to_owned(),
@@ -108,7 +109,7 @@ impl Session {
 impl From<DeviceSummary> for Device {
     fn from(summary: DeviceSummary) -> Self {
         Self {
-            device_id: summary.device,
+            device: summary.device,
             name: summary.name,
             created_at: summary.created_at,
             registration_id: summary.registration_id,

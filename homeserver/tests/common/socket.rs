@@ -1,0 +1,69 @@
+//! A device's WebSocket, without a client: frames as JSON.
+
+use std::time::Duration;
+
+use futures_util::{SinkExt as _, StreamExt as _};
+use serde_json::Value;
+use tokio::{net::TcpStream, time::timeout};
+use tokio_tungstenite::{
+    MaybeTlsStream, WebSocketStream, connect_async,
+    tungstenite::{Message, client::IntoClientRequest as _},
+};
+
+use super::{Home, Person};
+
+/// Longer than anything here takes.
+const PATIENCE: Duration = Duration::from_secs(20);
+
+/// An open socket.
+pub(crate) struct Socket(WebSocketStream<MaybeTlsStream<TcpStream>>);
+
+impl Socket {
+    /// Opens the socket of someone's device 1, and waits for the `hello`.
+    pub(crate) async fn open(home: &Home, person: &Person) -> Self {
+        let mut request = home.url.replace("http://", "ws://").into_client_request().unwrap();
+        let bearer = format!("Bearer {}", person.access_token);
+        request.headers_mut().insert("authorization", bearer.parse().unwrap());
+        let (stream, _) = connect_async(request).await.unwrap();
+        let mut socket = Self(stream);
+        socket.next_with("hello").await;
+        socket
+    }
+
+    /// Sends a frame.
+    pub(crate) async fn send(&mut self, frame: &Value) {
+        self.0.send(Message::text(frame.to_string())).await.unwrap();
+    }
+
+    /// The next frame, whatever it is.
+    pub(crate) async fn next(&mut self) -> Value {
+        loop {
+            match timeout(PATIENCE, self.0.next()).await.unwrap().unwrap().unwrap() {
+                Message::Text(text) => return serde_json::from_str(&text).unwrap(),
+                Message::Close(frame) => panic!("closed: {frame:?}"),
+                _ => {}
+            }
+        }
+    }
+
+    /// The next frame with that member; what comes before it is left out.
+    pub(crate) async fn next_with(&mut self, member: &str) -> Value {
+        loop {
+            let frame = self.next().await;
+            if frame.get(member).is_some() {
+                return frame;
+            }
+        }
+    }
+
+    /// Waits until the server closes the socket, and with which code.
+    pub(crate) async fn closed(mut self) -> u16 {
+        loop {
+            match timeout(PATIENCE, self.0.next()).await.unwrap() {
+                Some(Ok(Message::Close(Some(frame)))) => return frame.code.into(),
+                Some(Ok(_)) => {}
+                other => panic!("closed without a code: {other:?}"),
+            }
+        }
+    }
+}
