@@ -4,6 +4,8 @@ pub(crate) mod keys;
 mod rest;
 mod session;
 
+use std::fmt;
+
 use missive_wire::{CreateAccount, CreateToken, DeviceId};
 use reqwest::{Method, StatusCode};
 use secrecy::{ExposeSecret, SecretString};
@@ -16,7 +18,7 @@ use crate::Error;
 use rest::Credential;
 
 /// What an account is registered with.
-#[derive(Debug, Clone)]
+#[derive(Clone)]
 pub struct Registration {
     /// The wanted name.
     pub name: String,
@@ -27,7 +29,7 @@ pub struct Registration {
 }
 
 /// What an account logs in with.
-#[derive(Debug, Clone)]
+#[derive(Clone)]
 pub struct Credentials {
     /// The name.
     pub name: String,
@@ -37,6 +39,18 @@ pub struct Credentials {
     pub totp: Option<String>,
     /// A recovery code in its stead.
     pub recovery_code: Option<String>,
+}
+
+impl fmt::Debug for Registration {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Registration").field("name", &self.name).finish_non_exhaustive()
+    }
+}
+
+impl fmt::Debug for Credentials {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Credentials").field("name", &self.name).finish_non_exhaustive()
+    }
 }
 
 pub(crate) async fn register(rest: &Rest, registration: &Registration) -> Result<NewSession, Error> {

@@ -4,7 +4,7 @@
 mod common;
 
 use client_core::{
-    Body, Error, Settled, SignalError,
+    Body, Credentials, Error, Registration, Settled, SignalError, Unlock,
     wire::{Base64, CipherKind, Code, State, StatusUpdate},
 };
 use common::{Party, bundle};
@@ -260,4 +260,12 @@ async fn nothing_secret_is_in_debug() {
     let shown = format!("{received:?} {outbox:?} {:?} {message:?}", alice.mailbox);
     assert!(!shown.contains("very secret"), "{shown}");
     assert!(!shown.contains(message.content.as_str()), "{shown}");
+
+    let secret = || Some("secret".to_owned());
+    let registration = Registration { name: "alice".into(), password: "secret".into(), invite: secret() };
+    let credentials =
+        Credentials { name: "alice".into(), password: "secret".into(), totp: secret(), recovery_code: secret() };
+    let unlocks = [Unlock::Key(*b"secretsecretsecretsecretsecret!!"), Unlock::Passphrase("secret".into())];
+    let shown = format!("{registration:?} {credentials:?} {unlocks:?}");
+    assert!(!shown.contains("secret") && !shown.contains("115"), "{shown}");
 }

@@ -71,8 +71,9 @@ pub fn router(app: Shared) -> Router {
         .fallback(answer::no_route)
         .method_not_allowed_fallback(answer::no_method)
         .layer(DefaultBodyLimit::max(BODY_MAX_BYTES))
+        .layer(tower_http::catch_panic::CatchPanicLayer::custom(answer::panicked))
+        .layer(middleware::from_fn(answer::in_time))
         .layer(middleware::from_fn_with_state(app.clone(), source::limit))
         .layer(middleware::from_fn(request_id::assign))
-        .layer(tower_http::catch_panic::CatchPanicLayer::custom(answer::panicked))
         .with_state(app)
 }

@@ -1,5 +1,6 @@
 //! The server's life: lock, listen, serve, stop.
 
+mod connections;
 mod listen;
 mod lock;
 mod telemetry;

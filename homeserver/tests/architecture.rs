@@ -89,11 +89,17 @@ fn planted_breaches_are_found() {
     let arrows_of = |file, text| arrows(file, text).into_iter().map(|one| (one.line, one.uses)).collect::<Vec<_>>();
     let one = |line, uses: &str| vec![(line, uses.to_owned())];
     assert_eq!(arrows_of("store/accounts.rs", "use crate::service::access;\n"), one(1, "service"));
-    assert_eq!(arrows_of("app.rs", "use crate::{\n    error::Error,\n    model,\n    http::{Answer, x},\n};"), one(4, "http"));
+    assert_eq!(
+        arrows_of("app.rs", "use crate::{\n    error::Error,\n    model,\n    http::{Answer, x},\n};"),
+        one(4, "http")
+    );
     assert_eq!(arrows_of("model/account.rs", "\nlet x = crate::app::App::open();"), one(2, "app"));
     assert_eq!(arrows_of("hub.rs", "pub use super::store::Store;"), one(1, "store"));
     assert_eq!(arrows_of("hub/mailbox.rs", "use super::super::{service::access, keys};").len(), 2);
-    assert_eq!(arrows_of("service/access.rs", "use crate::{app::App, store};\nuse super::tokens;\n// crate::http::x"), []);
+    assert_eq!(
+        arrows_of("service/access.rs", "use crate::{app::App, store};\nuse super::tokens;\n// crate::http::x"),
+        []
+    );
     assert_eq!(arrows_of("main.rs", "use homeserver::{cli::Cli, clock::Clock};"), []);
     let strays_of = |file, text| strays(file, text).into_iter().map(|one| one.uses).collect::<Vec<_>>();
     assert_eq!(strays_of("service/x.rs", "use axum::Json;\nsqlx::query(\"\")"), ["sqlx", "axum"]);

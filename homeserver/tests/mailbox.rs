@@ -321,3 +321,32 @@ fn a_shutdown_stores_what_waits() {
     rig.settle_jobs();
     assert_eq!((outcome.try_recv(), late.try_recv()), (Ok(Outcome::Stored), Ok(Outcome::Stored)));
 }
+
+#[test]
+fn what_another_process_settles_is_not_waited_for() {
+    let mut rig = Rig::new();
+    for n in 1..=40 {
+        let message = rig.message(n);
+        let _outcome = rig.deliver(&message);
+    }
+    rig.connect(1);
+    rig.settle_jobs();
+    assert_eq!(rig.messages().len(), 40);
+    rig.rows.clear();
+    rig.input(Input::LookAgain);
+    rig.settle_jobs();
+    let message = rig.message(41);
+    let mut outcome = rig.deliver(&message);
+    assert!(rig.mailbox.next_job().is_none(), "nothing is stored: the device is online");
+    rig.received_says(&message);
+    assert_eq!(outcome.try_recv(), Ok(Outcome::Received));
+}
+
+#[test]
+fn a_count_that_fails_is_asked_again() {
+    let mut rig = Rig::new();
+    rig.connect(1);
+    assert!(matches!(rig.mailbox.next_job(), Some(Job::Count)));
+    rig.mailbox.done(Done::Failed);
+    assert!(matches!(rig.mailbox.next_job(), Some(Job::Count)));
+}

@@ -93,7 +93,7 @@ fn offline(sender: &Person, receiver: &Person) -> Result<()> {
 
 /// The line of the receiver's client must carry exactly what was written, and by whom.
 fn arrived(line: &str, sender: &Person, text: &str) -> Result<()> {
-    for (member, value) in [("text", text), ("from", sender.address())] {
+    for (member, value) in [("text", text), ("sender", sender.address())] {
         ensure!(
             line.contains(&format!("\"{member}\":\"{value}\"")),
             "expected {member} \"{value}\" to arrive, but what came is: {line}"

@@ -1,10 +1,12 @@
 //! The JSON envelope, and the one place that knows status codes.
 
-use std::any::Any;
+use std::{any::Any, time::Duration};
 
 use axum::{
     Json,
+    extract::Request,
     http::{HeaderValue, StatusCode, header::RETRY_AFTER},
+    middleware::Next,
     response::{IntoResponse, Response},
 };
 use missive_wire::{Code, Data};
@@ -101,6 +103,20 @@ pub async fn no_route() -> Failure {
 /// The route has no such method.
 pub async fn no_method() -> Failure {
     Failure(Error::new(Code::MethodNotAllowed, "this route does not have that method; /api/docs lists them"))
+}
+
+/// How long a request may take, its body included.
+const PATIENCE: Duration = Duration::from_secs(30);
+
+/// Gives up a request that takes too long: a body that trickles in, or a database that hangs.
+pub async fn in_time(request: Request, next: Next) -> Response {
+    match tokio::time::timeout(PATIENCE, next.run(request)).await {
+        Ok(response) => response,
+        Err(_) => {
+            let message = "the request took too long; try again in a moment";
+            Failure(Error::temporary(Code::Unavailable, message, 5)).into_response()
+        }
+    }
 }
 
 /// A handler panicked: a bug of ours, answered like any other failure of ours.

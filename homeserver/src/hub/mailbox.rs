@@ -30,6 +30,9 @@ pub const WINDOW: usize = 64;
 /// How long a message may wait in memory for the device's `received` before it is stored.
 pub const WAIT: Duration = Duration::from_millis(300);
 
+/// How many writes may wait for the database.
+const QUEUE: usize = 1024;
+
 /// What became of a message handed to a mailbox.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Outcome {
@@ -206,14 +209,24 @@ pub struct Mailbox {
 struct Connected {
     link: Link,
     greeted: bool,
-    counted: bool,
-    /// Rows in the store.
+    count: Count,
+    /// Rows in the store, as counted and as changed by this mailbox since.
     stored: u64,
+    /// Whether the store is to be read even if nothing seems to be missing.
+    look: bool,
     /// Rows sent over this link and not yet acknowledged.
     on_device: HashSet<i64>,
     /// The newest row at connect, until everything up to it has been sent.
     horizon: Option<i64>,
     statuses: Statuses,
+}
+
+/// Whether the number of stored rows is known.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Count {
+    Wanted,
+    Running,
+    Known,
 }
 
 #[derive(Debug)]
@@ -269,8 +282,7 @@ impl Mailbox {
             }
             Input::LookAgain => {
                 if let Some(link) = &mut self.link {
-                    link.counted = false;
-                    link.statuses.look_again();
+                    link.look_again();
                 }
             }
             Input::Keys(keys) => self.send(ServerFrame::Keys { keys }),
@@ -314,6 +326,9 @@ impl Mailbox {
     pub fn done(&mut self, done: Done) -> Vec<Notice> {
         self.busy = false;
         let writing = self.writing.take();
+        if let Some(link) = self.link.as_mut().filter(|link| matches!(done, Done::Failed) && link.count == Count::Running) {
+            link.count = Count::Wanted;
+        }
         match (done, writing) {
             (Done::Counted(stored, newest), _) => self.counted(stored, newest),
             (Done::Read(rows), _) => self.read(rows),
@@ -330,13 +345,19 @@ impl Mailbox {
         Vec::new()
     }
 
+    /// Whether it takes another input; while the database is behind, whoever brings more waits.
+    pub fn has_room(&self) -> bool {
+        self.queue.len() < QUEUE
+    }
+
     /// Whether it may fall asleep.
     pub fn is_idle(&self) -> bool {
         self.link.is_none() && self.window.is_empty() && self.queue.is_empty() && !self.busy
     }
 
     fn choose_job(&mut self) -> Option<Job> {
-        if self.link.as_ref().is_some_and(|link| !link.counted) {
+        if let Some(link) = self.link.as_mut().filter(|link| link.count == Count::Wanted) {
+            link.count = Count::Running;
             return Some(Job::Count);
         }
         let read = self.link.as_ref().is_some_and(Connected::wants_messages);
@@ -356,7 +377,7 @@ impl Mailbox {
     /// Whether a message may go straight to the device.
     fn is_online(&self) -> bool {
         let quiet = self.queue.is_empty() && self.writing.is_none() && !self.shut;
-        quiet && self.link.as_ref().is_some_and(|link| link.greeted && link.counted && link.stored == 0)
+        quiet && self.link.as_ref().is_some_and(|link| link.greeted && link.count == Count::Known && link.stored == 0)
     }
 
     fn deliver(&mut self, message: Arc<Delivered>, reply: oneshot::Sender<Outcome>, now: Instant) {
@@ -433,7 +454,9 @@ impl Mailbox {
 
     fn counted(&mut self, stored: u64, newest: i64) {
         let Some(link) = &mut self.link else { return };
-        link.counted = true;
+        if link.count == Count::Running {
+            link.count = Count::Known;
+        }
         link.stored = stored;
         if !link.greeted {
             link.greeted = true;
@@ -445,10 +468,14 @@ impl Mailbox {
 
     fn read(&mut self, rows: Vec<StoredMessage>) {
         let Some(link) = self.link.as_mut().filter(|link| link.greeted) else { return };
-        if rows.len() < WINDOW {
+        let whole = rows.len() < WINDOW;
+        let reached = if whole { i64::MAX } else { rows.last().map_or(0, |row| row.seq) };
+        if whole {
             link.stored = rows.len() as u64;
         }
-        let reached = if rows.len() < WINDOW { i64::MAX } else { rows.last().map_or(0, |row| row.seq) };
+        link.look = false;
+        // What another process settled is no longer awaited.
+        link.on_device.retain(|seq| *seq > reached || rows.iter().any(|row| row.seq == *seq));
         for row in rows {
             if link.on_device.contains(&row.seq) {
                 continue;
@@ -539,9 +566,8 @@ impl Mailbox {
             }
         }
         if let Some(link) = self.link.as_mut().filter(|_| wrote) {
-            link.counted = false;
             link.on_device.clear();
-            link.statuses.look_again();
+            link.look_again();
         }
     }
 
@@ -568,8 +594,9 @@ impl Connected {
         Self {
             link,
             greeted: false,
-            counted: false,
+            count: Count::Wanted,
             stored: 0,
+            look: false,
             on_device: HashSet::new(),
             horizon: None,
             statuses: Statuses::default(),
@@ -578,7 +605,15 @@ impl Connected {
 
     /// Whether there is something to read, and room for it: refilled at half, so that a read is worth it.
     fn wants_messages(&self) -> bool {
-        self.greeted && self.stored > self.on_device.len() as u64 && self.on_device.len() <= WINDOW / 2
+        let more = self.stored > self.on_device.len() as u64 && self.on_device.len() <= WINDOW / 2;
+        self.greeted && (more || self.look)
+    }
+
+    /// The store may have changed without this mailbox.
+    fn look_again(&mut self) {
+        self.count = Count::Wanted;
+        self.look = true;
+        self.statuses.look_again();
     }
 }
 

@@ -8,9 +8,14 @@ use std::{
 };
 
 use axum_server::{Handle, tls_rustls::RustlsConfig};
-use tokio::task::JoinHandle;
+use hyper_util::{rt::{TokioExecutor, TokioTimer}, server::conn::auto::Builder};
+use tokio::{sync::Semaphore, task::JoinHandle};
 
+use super::connections::Bounded;
 use crate::{app::App, http};
+
+/// How long a client may take to send a request's head.
+const HEAD: Duration = Duration::from_secs(15);
 
 /// Why the server cannot listen.
 #[derive(Debug, thiserror::Error)]
@@ -46,15 +51,21 @@ impl Listener {
         socket.set_nonblocking(true).map_err(bind)?;
         let address = socket.local_addr().map_err(bind)?;
         let handle = Handle::new();
+        let places = if app.config.limits.enabled { app.config.limits.connections as usize } else { Semaphore::MAX_PERMITS };
+        let places = Arc::new(Semaphore::new(places));
         let service = http::router(app.clone()).into_make_service_with_connect_info::<SocketAddr>();
         let task = if let Some(tls) = &app.config.tls {
             let failed =
                 |source| ListenError::Tls { cert: tls.cert_file.clone(), key: tls.key_file.clone(), source };
             let tls = RustlsConfig::from_pem_file(&tls.cert_file, &tls.key_file).await.map_err(failed)?;
             let server = axum_server::from_tcp_rustls(socket, tls).map_err(bind)?.handle(handle.clone());
+            let mut server = server.map(|acceptor| Bounded::new(acceptor, places));
+            be_patient(server.http_builder());
             tokio::spawn(server.serve(service))
         } else {
             let server = axum_server::from_tcp(socket).map_err(bind)?.handle(handle.clone());
+            let mut server = server.map(|acceptor| Bounded::new(acceptor, places));
+            be_patient(server.http_builder());
             tokio::spawn(server.serve(service))
         };
         Ok(Self { address, handle, task })
@@ -67,4 +78,10 @@ impl Listener {
             tracing::error!(%error, "the listener failed");
         }
     }
+}
+
+/// Bounds how long a connection may stay without asking for anything.
+fn be_patient(builder: &mut Builder<TokioExecutor>) {
+    builder.http1().timer(TokioTimer::new()).header_read_timeout(HEAD);
+    builder.http2().timer(TokioTimer::new()).keep_alive_interval(HEAD).max_concurrent_streams(64);
 }

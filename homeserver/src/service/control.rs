@@ -93,7 +93,7 @@ async fn apply(app: &Arc<App>, event: &ControlEvent) {
         }
         ControlKind::AccountChanged => {
             app.directory.forget(event.account);
-            |_| None
+            |_| Some(Input::LookAgain)
         }
         ControlKind::Stored => |_| Some(Input::LookAgain),
     };

@@ -68,7 +68,7 @@ async fn run(app: Arc<App>, device: DeviceKey, mut inputs: mpsc::Receiver<Input>
             return;
         }
         tokio::select! {
-            Some(input) = inputs.recv() => mailbox.input(input, Instant::now()),
+            Some(input) = inputs.recv(), if mailbox.has_room() => mailbox.input(input, Instant::now()),
             done = finished(&mut running) => {
                 running = None;
                 notify(&app, mailbox.done(done));

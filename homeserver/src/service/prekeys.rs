@@ -6,9 +6,7 @@ mod digest;
 
 use std::sync::Arc;
 
-use missive_wire::{
-    Address, ClaimedBundle, Code, ErrorDetails, KeyCount, KeyUpload, KeysLow, SignedKeyRotation, StartOver,
-};
+use missive_wire::{Address, ClaimedBundle, Code, KeyCount, KeyUpload, KeysLow, SignedKeyRotation, StartOver};
 
 use crate::{
     app::{App, Limit},
@@ -36,7 +34,7 @@ pub async fn publish(app: &App, access: &Access, name: &str, body: &[u8]) -> Res
     let identity = same_identity(published.identity_key, &upload)?;
     let (identity, upload) = check_apart(identity, upload).await?;
     let outcome = app.store.publish_keys(device, &identity, &upload, &hash, app.clock.now()).await?;
-    let first = outcome.map_err(|refusal| refused(refusal.code, Some(refusal.details)))?;
+    let first = outcome.map_err(|refusal| refused(refusal.code, refusal.highest_key_id))?;
     if first {
         app.control.notify_one();
         app.directory.forget(device.account);
@@ -60,7 +58,7 @@ pub async fn rotate(app: &App, access: &Access, name: &str, body: &[u8]) -> Resu
     };
     let (identity, keys) = check_apart(identity, keys).await?;
     let outcome = app.store.rotate_keys(device, &identity, &keys, &hash).await?;
-    outcome.map_err(|refusal| refused(refusal.code, Some(refusal.details)))?;
+    outcome.map_err(|refusal| refused(refusal.code, refusal.highest_key_id))?;
     count_of(app, device).await
 }
 
@@ -85,7 +83,7 @@ pub async fn start_over(
     let address = app.address(&own.name);
     let new = (&identity[..], &keys, &hash[..]);
     let outcome = app.store.start_over(device, access.session, &address, new, app.clock.now()).await?;
-    let ended = outcome.map_err(|refusal| refused(refusal.code, Some(refusal.details)))?;
+    let ended = outcome.map_err(|refusal| refused(refusal.code, refusal.highest_key_id))?;
     app.directory.forget(device.account);
     sessions::announce(app, &ended);
     count_of(app, device).await
@@ -104,7 +102,7 @@ pub async fn claim(app: &Arc<App>, access: &Access, name: &str) -> Result<Claime
     let entry = app.directory.by_name(&app.store, &address.name).await?;
     let entry = entry.ok_or_else(|| refused(Code::NotFound, None))?;
     let outcome = app.store.claim_keys(entry.account).await?;
-    let claimed = outcome.map_err(|refusal| refused(refusal.code, Some(refusal.details)))?;
+    let claimed = outcome.map_err(|refusal| refused(refusal.code, refusal.highest_key_id))?;
     for (device, keys) in claimed.left {
         if keys.pre_keys < LOW || keys.pq_pre_keys < LOW {
             tell_low(app, DeviceKey { account: entry.account, device }, keys);
@@ -157,9 +155,8 @@ async fn check_apart(identity: Vec<u8>, upload: KeyUpload) -> Result<(Vec<u8>, K
 }
 
 /// What the store refused, in a sentence.
-fn refused(code: Code, details: Option<ErrorDetails>) -> Error {
-    let details = details.unwrap_or_default();
-    let text = match (code, details.highest_key_id) {
+fn refused(code: Code, highest_key_id: Option<u32>) -> Error {
+    let text = match (code, highest_key_id) {
         (Code::KeyIdReused, Some(highest)) => format!(
             "key ids rise, and {highest} has been published: a new key of that kind needs a higher id, however old the \
              other is"
@@ -178,5 +175,7 @@ fn refused(code: Code, details: Option<ErrorDetails>) -> Error {
         (Code::NoKeys, _) => "that account has published no keys yet: nobody can write to it".to_owned(),
         _ => "there is no such account here".to_owned(),
     };
-    Error { details, ..Error::new(code, text) }
+    let mut error = Error::new(code, text);
+    error.details.highest_key_id = highest_key_id;
+    error
 }

@@ -6,7 +6,7 @@ mod published;
 mod start_over;
 mod write;
 
-use missive_wire::{Code, ErrorDetails, KeyUpload, ONE_TIME_KEYS_STORED, Timestamp};
+use missive_wire::{Code, KeyUpload, ONE_TIME_KEYS_STORED, Timestamp};
 
 use super::{Result, Store, Tx};
 use crate::model::{ControlKind, DeviceKey};
@@ -23,8 +23,8 @@ pub(super) const PQ: &str = "pq";
 pub struct Refusal {
     /// The protocol's code.
     pub code: Code,
-    /// Details that the code has.
-    pub details: ErrorDetails,
+    /// With `key_id_reused`: the highest id ever published of that kind.
+    pub highest_key_id: Option<u32>,
 }
 
 /// What came of it, where the database answered.
@@ -129,15 +129,14 @@ fn check_ids(published: &Published, upload: &KeyUpload) -> std::result::Result<(
         if let (Some(given), Some(highest)) = (given, highest)
             && given <= highest
         {
-            let details = ErrorDetails { highest_key_id: Some(highest), ..ErrorDetails::default() };
-            return Err(Refusal { code: Code::KeyIdReused, details });
+            return Err(Refusal { code: Code::KeyIdReused, highest_key_id: Some(highest) });
         }
     }
     Ok(())
 }
 
 fn refusal(code: Code) -> Refusal {
-    Refusal { code, details: ErrorDetails::default() }
+    Refusal { code, highest_key_id: None }
 }
 
 /// The device went while its owner was publishing: its sessions went with it.

@@ -25,7 +25,7 @@ async fn a_search_finds_by_the_beginning_of_the_name_and_never_the_caller() {
         assert_eq!(names(&search(&alice, "search=AL_").await), ["al_bert"]);
         assert_eq!(names(&search(&alice, "search=al&after=al_bert").await), ["albert", "alz"]);
         assert_eq!(names(&search(&alice, "search=alice").await), Vec::<&str>::new());
-        for nobody in ["", "%25", "_", "a%20", "al%7B", "*", "ä", "%00"] {
+        for nobody in ["", "%25", "_", "a%20l", "al%7B", "*", "ä", "%00"] {
             assert_eq!(search(&alice, &format!("search={nobody}")).await, json!({ "users": [], "more": false }), "{nobody}");
         }
         for bad in ["", "after=al", "search=al&after=%25"] {

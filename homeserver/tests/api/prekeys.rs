@@ -1,9 +1,9 @@
 //! Publishing, rotating, counting and claiming public keys, and starting over.
 
 mod claims;
+mod devices;
 mod identity;
 mod owner;
-mod socket;
 
 use serde_json::{Value, json};
 
@@ -11,7 +11,7 @@ use crate::common::{Home, Person, both};
 use owner::{Owner, digest, ec, ec_public, encode, pq_public};
 
 /// Someone registered who has published the one-time keys 1 to `keys`.
-pub(crate) async fn published(home: &Home, name: &str, keys: u32) -> (Person, Owner) {
+async fn published(home: &Home, name: &str, keys: u32) -> (Person, Owner) {
     let (person, owner) = (home.register(name).await, Owner::new());
     let (status, body) = publish(&person, &owner.upload(1..=keys)).await;
     assert_eq!(status, 200, "{body}");

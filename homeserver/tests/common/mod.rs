@@ -8,6 +8,6 @@ mod person;
 mod socket;
 
 pub(crate) use database::Database;
-pub(crate) use home::{Home, Settings, both, both_with};
+pub(crate) use home::{Home, both, both_with};
 pub(crate) use person::{PASSWORD, Person, Reply, claims};
 pub(crate) use socket::Socket;

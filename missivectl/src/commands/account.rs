@@ -101,6 +101,11 @@ pub(super) async fn restore(app: &App, name: &str, output: Output) -> Result<(),
 
 /// The account of a name or address, or a failure that says how to find it.
 pub(super) async fn find(app: &App, name: &str) -> Result<Account, Failure> {
+    if let Ok(address) = Address::parse_on(name, &app.server_name)
+        && address.server != app.server_name
+    {
+        return Err(Failure::not_found(format!("{address} is not of this homeserver, which is {}", app.server_name)));
+    }
     match accounts::find(app, name).await {
         Ok(summary) => Account::new(app, summary),
         Err(Error { code: Code::NotFound, message, .. }) => Err(Failure::not_found(format!(

@@ -18,13 +18,14 @@ use self::server::{Question, Server};
 use crate::{
     database,
     failure::{Failure, Kind},
-    output::{Output, table},
+    output::{Output, printable, table},
 };
 
 /// How long the database may take.
 const PATIENCE: Duration = Duration::from_secs(5);
 
 const OK: &str = "ok";
+const UNKNOWN: &str = "unknown";
 
 /// Each part's state: `ok`, or what is wrong.
 #[derive(Debug, Serialize)]
@@ -121,7 +122,7 @@ impl Direct {
         if let Some(first) = left.next() {
             text.clone_into(first);
         }
-        left.for_each(|part| "unknown".clone_into(part));
+        left.for_each(|part| UNKNOWN.clone_into(part));
     }
 
     fn parts(&self) -> [(&'static str, &str); 4] {
@@ -149,7 +150,13 @@ impl Direct {
 
 fn report(report: &Report, output: Output) -> Result<(), Failure> {
     output.print(report, describe)?;
-    if report.healthy { Ok(()) } else { Err(Failure::new(Kind::Unhealthy, "something is wrong: see above")) }
+    if report.healthy {
+        return Ok(());
+    }
+    let direct = report.direct.iter().flat_map(Direct::parts).map(|(part, state)| [part.to_owned(), state.to_owned()]);
+    let wrong = direct.chain(report.server.rows()).filter(|[_, state]| state != OK && state != UNKNOWN);
+    let wrong: Vec<_> = wrong.map(|[part, state]| format!("{part}: {}", printable(&state))).collect();
+    Err(Failure::new(Kind::Unhealthy, format!("not healthy: {}", wrong.join("; "))))
 }
 
 fn describe(report: &Report) -> String {

@@ -38,7 +38,7 @@ impl Listener {
 
     /// Waits for the client to say that it is connected and has everything that waited for it.
     pub(crate) fn wait_online(&self) -> Result<()> {
-        self.line("\"online\"").map(drop)
+        self.line("\"type\":\"drained\"").map(drop)
     }
 
     /// Waits for the line of a message and for the client's own end, before which it acknowledges the message.

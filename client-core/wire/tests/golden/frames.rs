@@ -1,8 +1,8 @@
 //! The frames of the WebSocket.
 
 use missive_wire::{
-    CipherKind, ClientFrame, Code, Delivered, DeviceContent, ErrorDetails, Hello, KeysLow, MessageContent, MessageFrame,
-    Noted, Receiver, ServerError, ServerFrame, State, StatusAck, StatusFrame, StatusUpdate,
+    CipherKind, ClientFrame, Code, Delivered, DeviceContent, ErrorDetails, Hello, KeysLow, MessageContent,
+    MessageFrame, Noted, Receiver, ServerError, ServerFrame, State, StatusAck, StatusFrame, StatusUpdate,
 };
 use serde_json::{Value, json};
 
@@ -40,8 +40,9 @@ fn messages_of_a_client() {
         &json!({"receiverId": OTHER, "kind": "message", "content": "Y2lwaGVydGV4dA=="}),
     );
     let one = |registration_id, kind| DeviceContent { registration_id, kind, content: content() };
-    let contents =
-        [(device(1), one(1, CipherKind::PreKey)), (device(127), one(16_380, CipherKind::Message))].into_iter().collect();
+    let contents = [(device(1), one(1, CipherKind::PreKey)), (device(127), one(16_380, CipherKind::Message))]
+        .into_iter()
+        .collect();
     let content = MessageContent::PerDevice(contents);
     pin_client(
         &ClientFrame::Message(MessageFrame { id: Some(ID), receiver: Receiver::Address(bob()), content }),
@@ -56,7 +57,13 @@ fn messages_of_a_client() {
 fn statuses_of_a_client() {
     let status = |state, code| {
         let receiver = Receiver::Address(alice());
-        ClientFrame::Status(StatusFrame { message_ids: vec![ID, OTHER], state, receiver, sender_device: device(2), code })
+        ClientFrame::Status(StatusFrame {
+            message_ids: vec![ID, OTHER],
+            state,
+            receiver,
+            sender_device: device(2),
+            code,
+        })
     };
     for (state, text) in [(State::Received, "received"), (State::Read, "read")] {
         pin_client(
@@ -98,12 +105,18 @@ fn refused_frames_name_their_id_where_it_can_be_read() {
     assert_eq!(refused(&json!({"id": ID, "receiver": "bob", "content": "not base64!"})), malformed);
     assert_eq!(refused(&json!({"id": ID, "receiver": "bob", "kind": "future", "content": content})), malformed);
     assert_eq!(refused(&json!({"id": ID, "receiver": "bob", "contents": {}})), malformed);
-    assert_eq!(refused(&json!({"id": ID, "receiver": "bob", "content": content, "contents": {
-        "1": {"registrationId": 1, "kind": "preKey", "content": content}
-    }})), malformed);
-    assert_eq!(refused(&json!({"id": ID, "receiver": "bob", "contents": {
-        "128": {"registrationId": 1, "kind": "preKey", "content": content}
-    }})), malformed);
+    assert_eq!(
+        refused(&json!({"id": ID, "receiver": "bob", "content": content, "contents": {
+            "1": {"registrationId": 1, "kind": "preKey", "content": content}
+        }})),
+        malformed
+    );
+    assert_eq!(
+        refused(&json!({"id": ID, "receiver": "bob", "contents": {
+            "128": {"registrationId": 1, "kind": "preKey", "content": content}
+        }})),
+        malformed
+    );
     let large = "A".repeat(missive_wire::CONTENT_MAX_CHARS + 4);
     assert_eq!(refused(&json!({"id": ID, "receiver": "bob", "content": large})), (Code::TooLarge, Some(ID)));
     let nameless = (Code::Malformed, None);
@@ -172,7 +185,9 @@ fn statuses_of_a_server() {
         &json!({"messageIds": [ID, OTHER], "state": "undeliverable", "sender": "bob@two.example:8448",
             "code": "receiver_gone"}),
     );
-    assert!(State::Sent < State::Undeliverable && State::Undeliverable < State::Received && State::Received < State::Read);
+    assert!(
+        State::Sent < State::Undeliverable && State::Undeliverable < State::Received && State::Received < State::Read
+    );
 }
 
 #[test]

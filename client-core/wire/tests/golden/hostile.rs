@@ -3,9 +3,9 @@
 use std::collections::BTreeMap;
 
 use missive_wire::{
-    AccountName, Address, CONTENT_MAX_CHARS, CipherKind, ClientFrame, Code, Content, DeviceContent, DeviceId, KeyUpload,
-    MESSAGE_IDS_MAX, MessageContent, MessageFrame, Payload, Receiver, ServerFrame, ServerName, State, StatusAck,
-    StatusFrame, Timestamp, pad, unpad,
+    AccountName, Address, CONTENT_MAX_CHARS, CipherKind, ClientFrame, Code, Content, DeviceContent, DeviceId,
+    KeyUpload, MESSAGE_IDS_MAX, MessageContent, MessageFrame, Payload, Receiver, ServerFrame, ServerName, State,
+    StatusAck, StatusFrame, Timestamp, pad, unpad,
 };
 use proptest::{collection::vec, option, prelude::*};
 use uuid::Uuid;
@@ -79,8 +79,11 @@ fn content() -> impl Strategy<Value = Content> {
 }
 
 fn contents() -> impl Strategy<Value = MessageContent> {
-    let one = (any::<u32>(), kind(), content())
-        .prop_map(|(registration_id, kind, content)| DeviceContent { registration_id, kind, content });
+    let one = (any::<u32>(), kind(), content()).prop_map(|(registration_id, kind, content)| DeviceContent {
+        registration_id,
+        kind,
+        content,
+    });
     prop_oneof![
         (option::of(kind()), content()).prop_map(|(kind, content)| MessageContent::Lone { kind, content }),
         vec((device(), one), 1..5)

@@ -1,10 +1,10 @@
 //! The bodies of the REST routes.
 
 use missive_wire::{
-    Account, AccountChange, AcknowledgeMessages, AcknowledgeStatuses, ClaimedBundle, ClaimedDevice, Code, CreateAccount,
-    CreateToken, Data, DeleteAccount, Delivered, ErrorBody, ErrorDetails, FoundAccount, FoundAccounts, KeyCount, KeyUpload,
-    LoggedIn, MessageRef, PendingMessages, PendingStatuses, PreKey, Scope, Session, Sessions, SignedKeyRotation,
-    SignedPreKey, StartOver, State, StatusRef, StatusUpdate, TotpRequired,
+    Account, AccountChange, AcknowledgeMessages, AcknowledgeStatuses, ClaimedBundle, ClaimedDevice, Code,
+    CreateAccount, CreateToken, Data, DeleteAccount, Delivered, ErrorBody, ErrorDetails, FoundAccount, FoundAccounts,
+    KeyCount, KeyUpload, LoggedIn, MessageRef, PendingMessages, PendingStatuses, PreKey, Scope, Session, Sessions,
+    SignedKeyRotation, SignedPreKey, StartOver, State, StatusRef, StatusUpdate, TotpRequired,
 };
 use serde_json::json;
 
@@ -138,8 +138,14 @@ fn searching() {
 
 #[test]
 fn sessions() {
-    let bare =
-        Session { id: ID, device_id: device(1), device_name: None, created_at: at(), last_used_at: at(), current: true };
+    let bare = Session {
+        id: ID,
+        device_id: device(1),
+        device_name: None,
+        created_at: at(),
+        last_used_at: at(),
+        current: true,
+    };
     let named = Session { id: OTHER, device_name: Some("laptop".into()), current: false, ..bare.clone() };
     pin(
         &Sessions { sessions: vec![bare, named] },

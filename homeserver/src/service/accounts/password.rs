@@ -37,11 +37,14 @@ fn weakness(password: &str, name: &AccountName) -> Option<String> {
     }
 }
 
-/// Whether it is `1234567890`, `jihgfedcba` or the like.
+/// Whether it is `1234567890`, `jihgfedcba` or the like, once or over and over.
 fn is_run(password: &str) -> bool {
     let places = password.chars().map(|c| if c == '0' { u32::from('9') + 1 } else { u32::from(c) });
     let places = places.collect::<Vec<_>>();
-    [1, -1].into_iter().any(|step| places.windows(2).all(|pair| pair[0].checked_add_signed(step) == Some(pair[1])))
+    let repeats = |period: &usize| places.iter().zip(&places[*period..]).all(|(before, after)| before == after);
+    let period = (1..places.len()).find(repeats).unwrap_or(places.len());
+    let counts_by = |step| places[..period].windows(2).all(|pair| pair[0].checked_add_signed(step) == Some(pair[1]));
+    counts_by(1) || counts_by(-1)
 }
 
 #[cfg(test)]
@@ -54,10 +57,11 @@ mod tests {
 
     #[test]
     fn short_long_regular_and_known_passwords_are_weak() {
-        for password in
-            ["", "ninechars", "aaaaaaaaaaaa", "abababababab", "1234567890", "abcdefghijk", "ZYXWVUTSRQ", "Bobby.Tables"]
-        {
+        for password in ["", "ninechars", "aaaaaaaaaaaa", "abababababab", "abcabcabcabc", "Bobby.Tables"] {
             assert!(is_weak(password), "{password}");
+        }
+        for run in ["1234567890", "123456789012345", "abcdefghijk", "ZYXWVUTSRQ", "qrstuvqrstuvq"] {
+            assert!(is_weak(run), "{run}");
         }
         assert!(is_weak("bobby.tables@one.example"));
         assert!(is_weak(&"correct horse ".repeat(100)));

@@ -4,8 +4,8 @@ use std::collections::HashSet;
 
 use serde_json::json;
 
-use super::{Owner, claim, count, publish, published, rotate, socket::Socket};
-use crate::common::{both, both_with};
+use super::{Owner, claim, count, publish, published, rotate};
+use crate::common::{Socket, both, both_with};
 
 #[tokio::test]
 async fn a_claim_takes_the_oldest_keys_and_answers_without_any() {
@@ -147,8 +147,8 @@ async fn the_owner_is_told_when_one_time_keys_run_low() {
         let (alice, _) = published(&home, "alice", 20).await;
         let bob = home.register("bob").await;
         let mut socket = Socket::open(&home, &alice).await;
-        socket.wait_for("drained").await;
+        socket.next_with("drained").await;
         assert_eq!(claim(&bob, "alice").await.0, 200);
-        assert_eq!(socket.wait_for("keys").await["keys"], json!({ "preKeys": 19, "pqPreKeys": 19 }));
+        assert_eq!(socket.next_with("keys").await["keys"], json!({ "preKeys": 19, "pqPreKeys": 19 }));
     }
 }

@@ -1,37 +1,21 @@
 //! Starting over with a new identity key.
 
 use serde_json::{Value, json};
-use uuid::Uuid;
 
-use super::{Owner, claim, count, digest, ec, encode, publish, published, socket::Socket, with, without};
-use crate::common::{Home, PASSWORD, Person, both};
+use super::{Owner, claim, count, digest, ec, publish, published, with, without};
+use crate::common::{PASSWORD, Person, both};
 
 async fn start_over(person: &Person, password: &str, upload: &Value) -> (u16, Value) {
     let body = with(upload, "password", json!(password));
     person.post(&format!("/api/v1/users/{}/identity", person.name), &body).await
 }
 
-async fn logged_in_again(home: &Home, name: &str) -> Person {
-    let reply = home.log_in(name, &json!({})).await;
-    assert_eq!(reply.status, 201, "{}", reply.body);
-    Person::logged_in(home, &reply)
-}
-
-/// Sends a message to someone who is not connected.
-async fn leave_message(home: &Home, sender: &Person, receiver: &str) {
-    let mut socket = Socket::open(home, sender).await;
-    let id = Uuid::now_v7();
-    socket.send(&json!({ "id": id, "receiver": receiver, "kind": "preKey", "content": encode(b"sealed") })).await;
-    let status = socket.wait_for("state").await;
-    assert_eq!((&status["messageId"], &status["state"]), (&json!(id), &json!("sent")));
-}
-
 #[tokio::test]
 async fn starting_over_replaces_everything_of_the_old_identity() {
     for home in both().await {
         let (alice, owner) = published(&home, "alice", 3).await;
-        let (other, bob) = (logged_in_again(&home, "alice").await, home.register("bob").await);
-        leave_message(&home, &bob, "alice").await;
+        let (other, bob) = (home.log_in("alice").await, home.register("bob").await);
+        home.leave_message(&bob, &alice).await;
         let upload = Owner::new().upload(1..=2);
         let (status, body) = start_over(&alice, PASSWORD, &upload).await;
         let expected = json!({
@@ -73,7 +57,7 @@ async fn starting_over_again_with_the_same_keys_changes_nothing() {
 async fn starting_over_needs_the_password_a_whole_upload_and_another_identity() {
     for home in both().await {
         let (alice, owner) = published(&home, "alice", 1).await;
-        let (other, before) = (logged_in_again(&home, "alice").await, count(&alice).await);
+        let (other, before) = (home.log_in("alice").await, count(&alice).await);
         let upload = Owner::new().upload(1..=1);
         let mut forged = upload.clone();
         forged["signedPreKey"] = owner.signed(1);

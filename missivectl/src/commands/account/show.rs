@@ -22,7 +22,7 @@ struct Shown {
 #[serde(rename_all = "camelCase")]
 struct Device {
     #[serde(rename = "deviceId")]
-    device: DeviceId,
+    id: DeviceId,
     name: Option<String>,
     created_at: Timestamp,
     registration_id: Option<u32>,
@@ -83,7 +83,7 @@ fn describe(shown: &Shown) -> String {
 impl Device {
     fn row(&self) -> [String; 7] {
         [
-            self.device.to_string(),
+            self.id.to_string(),
             self.name.clone().unwrap_or_else(|| "-".to_owned()),
             minute(self.created_at),
             if self.published { "published" } else { "none" }.to_owned(),
@@ -109,7 +109,7 @@ impl Session {
 impl From<DeviceSummary> for Device {
     fn from(summary: DeviceSummary) -> Self {
         Self {
-            device: summary.device,
+            id: summary.device,
             name: summary.name,
             created_at: summary.created_at,
             registration_id: summary.registration_id,

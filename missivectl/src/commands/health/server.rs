@@ -41,37 +41,39 @@ pub(super) struct Question {
     url: Url,
     /// Where it listens, if that is known better than by the URL's name.
     address: Option<SocketAddr>,
-    /// Its certificate, trusted besides the system's authorities.
-    certificate: Option<PathBuf>,
+    /// Certificates that are trusted besides the system's authorities.
+    trusted: Vec<PathBuf>,
 }
 
 impl Question {
     /// The server at a URL.
     pub(super) fn at(url: Url) -> Self {
-        Self { url, address: None, certificate: None }
+        Self { url, address: None, trusted: Vec::new() }
     }
 
     /// The server of a configuration, on this machine.
     pub(super) fn configured(config: &Config) -> Result<Self, Server> {
         let address = reachable(config.listen);
-        let (text, certificate) = match &config.tls {
+        // The certificate is for the server's name; what it was issued by may be known only inside the organisation.
+        let (text, trusted) = match &config.tls {
             Some(tls) => {
                 let host = config.server_name.split(':').next().unwrap_or_default();
-                (format!("https://{host}:{}", address.port()), Some(tls.cert_file.clone()))
+                let authorities = config.federation.ca_file.iter().cloned();
+                (format!("https://{host}:{}", address.port()), authorities.chain([tls.cert_file.clone()]).collect())
             }
-            None => (format!("http://{address}"), None),
+            None => (format!("http://{address}"), Vec::new()),
         };
         let refused = |state: &str| Server::wrong(text.clone(), state);
         if address.port() == 0 {
             return Err(refused("listen has port 0, so that only the server's log tells where it is: use --url"));
         }
         let url = Url::parse(&text).map_err(|_| refused("listen and server_name make no URL: use --url"))?;
-        Ok(Self { url, address: Some(address), certificate })
+        Ok(Self { url, address: Some(address), trusted })
     }
 
     /// Asks it.
     pub(super) async fn ask(self) -> Server {
-        let url = self.url.to_string();
+        let url = self.url.as_str().trim_end_matches('/').to_owned();
         let answered = async { read(self.send().await?).await }.await;
         let (ready, parts) = match answered {
             Ok(answer) => answer,
@@ -99,7 +101,7 @@ impl Question {
         if let (Some(host), Some(address)) = (self.url.host_str(), self.address) {
             builder = builder.resolve(host, address);
         }
-        if let Some(path) = &self.certificate {
+        for path in &self.trusted {
             let unusable = |error: &dyn std::fmt::Display| format!("{} cannot be used: {error}", path.display());
             let pem = tokio::fs::read(path).await.map_err(|error| unusable(&error))?;
             let chain = Certificate::from_pem_bundle(&pem).map_err(|error| unusable(&error))?;
@@ -154,19 +156,15 @@ async fn read(mut response: Response) -> Result<(bool, BTreeMap<String, String>)
     Ok((ready && status.is_success(), parts))
 }
 
-/// The whole chain of causes: the last says why.
+/// What went wrong, with the innermost cause: the others only say where it came through.
 fn describe(error: &reqwest::Error) -> String {
     if error.is_timeout() {
         return "no answer in time".to_owned();
     }
-    let mut text = if error.is_connect() { "cannot be reached".to_owned() } else { "does not answer".to_owned() };
-    let mut cause = std::error::Error::source(error);
-    while let Some(error) = cause {
-        let this = error.to_string();
-        if !text.contains(&this) {
-            text = format!("{text}: {this}");
-        }
-        cause = error.source();
+    let what = if error.is_connect() { "cannot be reached" } else { "does not answer" };
+    let causes = std::iter::successors(std::error::Error::source(error), |cause| cause.source());
+    match causes.last() {
+        Some(cause) => format!("{what}: {cause}"),
+        None => what.to_owned(),
     }
-    text
 }

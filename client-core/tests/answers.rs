@@ -1,0 +1,318 @@
+//! A homeserver that answers whatever it likes: the client says what is wrong, and neither panics nor believes it.
+#![allow(clippy::unwrap_used, clippy::panic)]
+
+mod common;
+
+use std::{sync::Arc, time::Duration};
+
+use axum::{
+    Json, Router,
+    body::Bytes,
+    extract::{
+        State as Shared, WebSocketUpgrade,
+        ws::{Message, WebSocket},
+    },
+    http::{HeaderMap, StatusCode, header},
+    response::{IntoResponse, Response},
+    routing::{get, post},
+};
+use client_core::{
+    Client, Clock, Error, Event, Options, Reconnect, Registration, Unlock,
+    wire::{ClaimedBundle, ClientFrame, Code, MessageId, State, StatusFrame},
+};
+use common::{KEY, Party, bundle};
+use proptest::{prelude::*, strategy::ValueTree as _, test_runner::TestRunner};
+use serde_json::{Value, json};
+use tokio::{
+    net::TcpListener,
+    sync::{Mutex, mpsc},
+    time::timeout,
+};
+use uuid::Uuid;
+
+const ALICE: &str = "00000000-0000-4000-8000-000000000001";
+const INCARNATION: &str = "00000000-0000-4000-8000-000000000002";
+
+async fn serve(router: Router) -> String {
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let address = listener.local_addr().unwrap();
+    tokio::spawn(async move { axum::serve(listener, router).await.unwrap() });
+    format!("http://{address}")
+}
+
+/// What registering at a server that always answers this comes to.
+async fn register_at(status: StatusCode, headers: HeaderMap, body: impl Into<Bytes>) -> Error {
+    let body = body.into();
+    let answer = move || async move { (status, headers, body) };
+    let server = serve(Router::new().fallback(answer)).await;
+    let home = tempfile::tempdir().unwrap();
+    register(&options(home.path()), &server).await.unwrap_err()
+}
+
+async fn register(options: &Options, server: &str) -> Result<Client, Error> {
+    let registration = Registration { name: "alice".into(), password: "correct horse".into(), invite: None };
+    Client::register(options, server, &registration).await
+}
+
+fn options(home: &std::path::Path) -> Options {
+    Options::new(home, Unlock::Key(KEY))
+}
+
+fn failure(code: &str) -> String {
+    json!({"error": "a sentence", "code": code}).to_string()
+}
+
+#[tokio::test]
+async fn failures_are_told_apart() {
+    let at = async |status, body: String| register_at(status, HeaderMap::new(), body).await;
+    assert!(matches!(at(StatusCode::CONFLICT, failure("name_taken")).await, Error::NameTaken));
+    assert!(matches!(at(StatusCode::UNAUTHORIZED, failure("wrong_credentials")).await, Error::WrongCredentials));
+    assert!(matches!(at(StatusCode::FORBIDDEN, failure("account_revoked")).await, Error::AccountRevoked));
+    assert!(matches!(
+        at(StatusCode::UNPROCESSABLE_ENTITY, failure("weak_password")).await,
+        Error::Refused { code: Code::WeakPassword, .. }
+    ));
+    assert!(matches!(
+        at(StatusCode::IM_A_TEAPOT, failure("never_heard_of")).await,
+        Error::Refused { code: Code::Refused, .. }
+    ));
+    assert!(matches!(at(StatusCode::BAD_GATEWAY, "<html>".into()).await, Error::Unreachable(_)));
+    assert!(matches!(at(StatusCode::OK, "<html>".into()).await, Error::UnexpectedAnswer(_)));
+    let wait = HeaderMap::from_iter([(header::RETRY_AFTER, "7".parse().unwrap())]);
+    let limited = register_at(StatusCode::TOO_MANY_REQUESTS, wait, failure("rate_limited")).await;
+    assert!(
+        matches!(limited, Error::RateLimited { retry_after: Some(wait), .. } if wait == Duration::from_secs(7)),
+        "{limited}"
+    );
+}
+
+#[tokio::test]
+async fn no_redirect_is_followed_and_nothing_endless_read() {
+    let elsewhere = serve(Router::new().fallback(|| async { panic!("followed") as StatusCode })).await;
+    let location = HeaderMap::from_iter([(header::LOCATION, elsewhere.parse().unwrap())]);
+    let redirected = register_at(StatusCode::TEMPORARY_REDIRECT, location, "").await;
+    assert!(matches!(redirected, Error::Unreachable(_)), "{redirected}");
+    let large = register_at(StatusCode::OK, HeaderMap::new(), vec![b' '; 33 * 1024 * 1024]).await;
+    assert!(matches!(large, Error::UnexpectedAnswer(_)), "{large}");
+}
+
+#[tokio::test]
+async fn an_unusable_url_is_an_error() {
+    let home = tempfile::tempdir().unwrap();
+    for url in ["", "localhost:8080", "ftp://one.example", "http://", "file:///etc/passwd"] {
+        let refused = register(&options(home.path()), url).await.unwrap_err();
+        assert!(matches!(refused, Error::InvalidServer(_)), "{url}: {refused}");
+    }
+    let nobody = register(&options(home.path()), "http://127.0.0.1:1").await.unwrap_err();
+    assert!(matches!(nobody, Error::Unreachable(_)), "{nobody}");
+}
+
+/// A homeserver of a test's making: it does as the protocol says, until the socket is open.
+struct Puppet {
+    bob: ClaimedBundle,
+    token: String,
+    refreshed: Mutex<u32>,
+    socket: mpsc::Sender<WebSocket>,
+}
+
+impl Puppet {
+    async fn start(bob: ClaimedBundle, token: &str) -> (String, Arc<Self>, mpsc::Receiver<WebSocket>) {
+        let (socket, sockets) = mpsc::channel(1);
+        let puppet = Arc::new(Self { bob, token: token.to_owned(), refreshed: Mutex::new(0), socket });
+        let router = Router::new()
+            .route("/", get(upgrade))
+            .route("/api/v1/users", post(logged_in))
+            .route("/api/v1/tokens", axum::routing::put(refreshed))
+            .route("/api/v1/users/{name}", get(async || Json(json!({"data": account()}))))
+            .route(
+                "/api/v1/users/{name}/keys/count",
+                get(async || Json(json!({"data": {"preKeys": 1, "pqPreKeys": 0}}))),
+            )
+            .route("/api/v1/users/{name}/keys", post(async || Json(json!({"data": {}}))).get(claimed))
+            .with_state(puppet.clone());
+        (serve(router).await, puppet, sockets)
+    }
+}
+
+fn account() -> Value {
+    json!({"id": ALICE, "name": "alice", "address": "alice@one.example", "createdAt": "2026-01-01T00:00:00.000Z"})
+}
+
+async fn upgrade(Shared(puppet): Shared<Arc<Puppet>>, upgrade: WebSocketUpgrade) -> Response {
+    upgrade.on_upgrade(async move |socket| puppet.socket.send(socket).await.unwrap())
+}
+
+async fn logged_in(Shared(puppet): Shared<Arc<Puppet>>) -> impl IntoResponse {
+    let data = json!({"id": ALICE, "name": "alice", "deviceId": 1, "accessToken": puppet.token});
+    let cookie = "refreshToken=one; HttpOnly; SameSite=Strict; Path=/api/v1/tokens";
+    (StatusCode::CREATED, [(header::SET_COOKIE, cookie)], Json(json!({"data": data})))
+}
+
+async fn refreshed(Shared(puppet): Shared<Arc<Puppet>>, headers: HeaderMap) -> Response {
+    let mut count = puppet.refreshed.lock().await;
+    let expected = if *count == 0 { "refreshToken=one" } else { "refreshToken=two" };
+    assert_eq!(headers[header::COOKIE], expected);
+    *count += 1;
+    ([(header::SET_COOKIE, "refreshToken=two; HttpOnly")], Json(json!({"data": {"accessToken": "opaque"}})))
+        .into_response()
+}
+
+async fn claimed(Shared(puppet): Shared<Arc<Puppet>>) -> Json<Value> {
+    Json(json!({"data": puppet.bob}))
+}
+
+/// Alice, connected to a socket that the test holds the other end of.
+struct Stage {
+    alice: Client,
+    connection: client_core::Connection,
+    socket: WebSocket,
+    bob: Party,
+    _home: tempfile::TempDir,
+}
+
+impl Stage {
+    async fn set() -> Self {
+        let bob = Party::new("bob@two.example").await;
+        let (server, _, mut sockets) = Puppet::start(bundle(&bob.upload, Some(0)), "opaque").await;
+        let home = tempfile::tempdir().unwrap();
+        let alice = register(&options(home.path()), &server).await.unwrap();
+        let connecting = alice.connect(Reconnect::Never);
+        let greeting = async {
+            let mut socket = sockets.recv().await.unwrap();
+            say(&mut socket, json!({"hello": {"incarnation": INCARNATION, "device": 1, "pending": 0}})).await;
+            socket
+        };
+        let (connection, socket) = tokio::join!(connecting, greeting);
+        let mut stage = Self { alice, connection: connection.unwrap(), socket, bob, _home: home };
+        assert!(matches!(stage.event().await, Event::Connected { pending: 0 }));
+        stage
+    }
+
+    async fn event(&mut self) -> Event {
+        timeout(Duration::from_secs(10), self.connection.next()).await.unwrap().unwrap()
+    }
+
+    async fn frame(&mut self) -> ClientFrame {
+        loop {
+            let message = timeout(Duration::from_secs(10), self.socket.recv()).await.unwrap().unwrap().unwrap();
+            if let Message::Text(text) = message {
+                return ClientFrame::parse(&text).unwrap();
+            }
+        }
+    }
+
+    async fn sent(&mut self, text: &str) -> MessageId {
+        let id = self.alice.send(self.bob.address(), text).await.unwrap();
+        let ClientFrame::Message(frame) = self.frame().await else { panic!("not a message") };
+        assert_eq!(frame.id, Some(id));
+        id
+    }
+}
+
+async fn say(socket: &mut WebSocket, frame: Value) {
+    socket.send(Message::text(frame.to_string())).await.unwrap();
+}
+
+#[tokio::test]
+async fn frames_of_any_kind_are_survived() {
+    let mut stage = Stage::set().await;
+    let mut runner = TestRunner::deterministic();
+    let noise = prop::collection::vec(any::<u8>(), 0..300);
+    for _ in 0..100 {
+        let bytes = noise.new_tree(&mut runner).unwrap().current();
+        stage.socket.send(Message::text(String::from_utf8_lossy(&bytes).into_owned())).await.unwrap();
+        stage.socket.send(Message::Binary(bytes.into())).await.unwrap();
+    }
+    for frame in [
+        json!(null),
+        json!([]),
+        json!({"hello": {}}),
+        json!({"hello": {"incarnation": INCARNATION, "device": 200, "pending": -1}}),
+        json!({"messageIds": [], "state": "read", "sender": "bob@two.example"}),
+        json!({"messageId": Uuid::now_v7(), "state": "read", "sender": "bob@two.example"}),
+        json!({"messageId": "no id", "state": "sent", "sender": "bob@two.example"}),
+        json!({"noted": {"messageIds": [Uuid::now_v7()], "state": "read"}}),
+        json!({"keys": {"preKeys": 100, "pqPreKeys": 100}}),
+        json!({"peerIncarnation": {"server": "two.example", "incarnation": INCARNATION}}),
+        json!({"id": "x", "sender": "y", "content": "!"}),
+        json!({"drained": true}),
+    ] {
+        say(&mut stage.socket, frame).await;
+    }
+    assert!(matches!(stage.event().await, Event::Drained));
+    stage.connection.close().await;
+}
+
+#[tokio::test]
+async fn what_cannot_be_read_is_settled_as_such() {
+    let mut stage = Stage::set().await;
+    let id = Uuid::now_v7();
+    let message = json!({"id": id, "sender": "bob@two.example", "senderDevice": 3, "content": "AAAA",
+        "sentAt": "2026-01-01T00:00:00.000Z"});
+    say(&mut stage.socket, message).await;
+    let ClientFrame::Status(StatusFrame { message_ids, state, sender_device, code, .. }) = stage.frame().await else {
+        panic!("not a status")
+    };
+    assert_eq!((message_ids, state, code), (vec![id], State::Undeliverable, Some(Code::Undecryptable)));
+    assert_eq!(sender_device.get(), 3);
+    assert!(matches!(stage.event().await, Event::Message(message) if message.text().is_none()));
+}
+
+#[tokio::test]
+async fn no_false_tick_is_shown() {
+    let mut stage = Stage::set().await;
+    let id = stage.sent("hello").await;
+    say(&mut stage.socket, json!({"messageId": id, "state": "read", "sender": "mallory@one.example"})).await;
+    say(&mut stage.socket, json!({"messageId": id, "state": "received", "sender": "bob@two.example"})).await;
+    let Event::Status(change) = stage.event().await else { panic!("not a status") };
+    assert_eq!((change.id, change.state), (id, State::Received));
+    let ClientFrame::StatusAck(ack) = stage.frame().await else { panic!("not an acknowledgement") };
+    assert_eq!((ack.message_ids, ack.state), (vec![id], State::Received));
+}
+
+#[tokio::test]
+async fn a_temporary_error_is_tried_again_and_a_final_one_is_told() {
+    let mut stage = Stage::set().await;
+    let id = stage.sent("hello").await;
+    let full = json!({"error": "full", "code": "quota_exceeded", "id": id, "retryAfter": 0});
+    say(&mut stage.socket, full).await;
+    assert!(matches!(stage.event().await, Event::Error { code: Code::QuotaExceeded, .. }));
+    let ClientFrame::Message(again) = stage.frame().await else { panic!("not a message") };
+    assert_eq!(again.id, Some(id));
+    say(&mut stage.socket, json!({"error": "gone", "code": "receiver_gone", "id": id})).await;
+    let Event::Status(change) = stage.event().await else { panic!("not a status") };
+    assert_eq!((change.state, change.code), (State::Undeliverable, Some(Code::ReceiverGone)));
+}
+
+#[tokio::test]
+async fn messages_without_a_state_stay_within_the_window() {
+    let mut stage = Stage::set().await;
+    let mut ids = Vec::new();
+    for n in 0..70 {
+        ids.push(stage.alice.send(stage.bob.address(), &n.to_string()).await.unwrap());
+    }
+    for id in &ids[..64] {
+        let ClientFrame::Message(frame) = stage.frame().await else { panic!("not a message") };
+        assert_eq!(frame.id, Some(*id));
+    }
+    timeout(Duration::from_millis(200), stage.frame()).await.unwrap_err();
+    say(&mut stage.socket, json!({"messageIds": &ids[..64], "state": "sent", "sender": "bob@two.example"})).await;
+    for id in &ids[64..] {
+        let ClientFrame::Message(frame) = stage.frame().await else { panic!("not a message") };
+        assert_eq!(frame.id, Some(*id));
+    }
+}
+
+#[tokio::test]
+async fn an_expiring_token_is_refreshed_with_the_rotated_cookie() {
+    let bob = Party::new("bob@two.example").await;
+    // {"exp":1}: long over by anyone's clock.
+    let (server, puppet, _sockets) = Puppet::start(bundle(&bob.upload, Some(0)), "e30.eyJleHAiOjF9.c2ln").await;
+    let home = tempfile::tempdir().unwrap();
+    let mut options = options(home.path());
+    options.clock = Clock::system();
+    let alice = register(&options, &server).await.unwrap();
+    assert_eq!(*puppet.refreshed.lock().await, 1);
+    alice.check_keys().await.unwrap();
+    assert_eq!(*puppet.refreshed.lock().await, 1);
+}
