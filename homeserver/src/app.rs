@@ -7,7 +7,7 @@ mod revocations;
 
 use std::sync::Arc;
 
-use missive_wire::{Address, AccountName, ServerName};
+use missive_wire::{AccountName, Address, ServerName};
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 use uuid::Uuid;
 

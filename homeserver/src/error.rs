@@ -13,7 +13,7 @@ pub struct Error {
     /// A sentence for a person, which says what to do.
     pub message: String,
     /// Details that the code has.
-    pub details: ErrorDetails,
+    pub details: Box<ErrorDetails>,
     /// What happened inside; logged, never sent.
     pub source: Option<anyhow::Error>,
 }
@@ -21,7 +21,7 @@ pub struct Error {
 impl Error {
     /// A failure that the caller can read about.
     pub fn new(code: Code, message: impl Into<String>) -> Self {
-        Self { code, message: message.into(), details: ErrorDetails::default(), source: None }
+        Self { code, message: message.into(), details: Box::default(), source: None }
     }
 
     /// A failure of ours: logged whole, told as a sentence.
@@ -39,7 +39,7 @@ impl Error {
 
     /// The body that is sent.
     pub fn body(&self) -> ErrorBody {
-        ErrorBody { error: self.message.clone(), code: self.code, details: self.details.clone() }
+        ErrorBody { error: self.message.clone(), code: self.code, details: (*self.details).clone() }
     }
 }
 

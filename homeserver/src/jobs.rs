@@ -15,7 +15,7 @@ use crate::{
 };
 
 /// How often the database is tidied.
-const TIDY: Duration = Duration::from_secs(60);
+const TIDY: Duration = Duration::from_mins(1);
 
 /// Control events are kept for an hour: three times what a starting server loads.
 const CONTROL_EVENTS_MILLIS: i64 = 60 * 60 * 1_000;

@@ -15,4 +15,5 @@ pub mod model;
 pub mod server;
 pub mod service;
 pub mod store;
+pub mod web;
 pub mod ws;

@@ -4,10 +4,7 @@ mod connection;
 mod dispatch;
 
 use axum::{
-    extract::{
-        FromRequestParts as _, Request, State, WebSocketUpgrade,
-        ws::rejection::WebSocketUpgradeRejection,
-    },
+    extract::{FromRequestParts as _, Request, State, WebSocketUpgrade, ws::rejection::WebSocketUpgradeRejection},
     http::{HeaderMap, header::SEC_WEBSOCKET_PROTOCOL, request::Parts},
     response::{IntoResponse as _, Response},
 };
@@ -15,8 +12,8 @@ use missive_wire::{Code, FRAME_MAX_BYTES, Scope};
 
 use crate::{
     error::Error,
-    http::{Failure, Shared, bearer},
     service::access,
+    web::{Failure, Shared, bearer},
 };
 
 /// The subprotocol that browsers name, who cannot set `Authorization`: they offer it and `bearer.<token>`.
@@ -28,7 +25,8 @@ const READ_BUFFER: usize = 4 * 1024;
 /// Opens the socket of the device whose access token is shown. Scope: `messages:read`; `messages:write` to send.
 pub async fn connect(State(app): State<Shared>, request: Request) -> Result<Response, Failure> {
     let (mut parts, _) = request.into_parts();
-    let upgrade = WebSocketUpgrade::from_request_parts(&mut parts, &app).await.map_err(|rejection| refused(&rejection))?;
+    let upgrade =
+        WebSocketUpgrade::from_request_parts(&mut parts, &app).await.map_err(|rejection| refused(&rejection))?;
     let access = access::authenticate(&app, token(&parts)?)?;
     access::require(&access, Scope::MessagesRead)?;
     access::own(&app, &access).await?;

@@ -205,5 +205,12 @@ fn every_known_variable_is_understood() {
 
 #[test]
 fn variables_of_other_programs_and_of_tests_are_left_alone() {
-    assert!(Machine::new().variable("MISSIVES", "1").variable("MISSIVE_TEST_X", "1").variable("MISSIVE_HOME", "/x").load().is_ok());
+    assert!(
+        Machine::new()
+            .variable("MISSIVES", "1")
+            .variable("MISSIVE_TEST_X", "1")
+            .variable("MISSIVE_HOME", "/x")
+            .load()
+            .is_ok()
+    );
 }

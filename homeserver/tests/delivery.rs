@@ -337,7 +337,10 @@ async fn hostile_frames_are_refused_and_the_server_stays_up(kind: Kind) {
 
 /// Sends a text frame that is not UTF-8; the close code.
 async fn invalid_utf8(person: &Person) -> u16 {
-    use tokio_tungstenite::tungstenite::protocol::frame::{Frame, coding::{Data, OpCode}};
+    use tokio_tungstenite::tungstenite::protocol::frame::{
+        Frame,
+        coding::{Data, OpCode},
+    };
     let (mut socket, _) = person.connect().await;
     let frame = Frame::message(vec![0xff, 0xfe, 0xfd], OpCode::Data(Data::Text), true);
     socket.raw(Message::Frame(frame)).await;

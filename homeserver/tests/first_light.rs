@@ -15,7 +15,7 @@ use std::{
 
 use base64::{Engine as _, engine::general_purpose::STANDARD};
 use libsignal_core::curve::{PrivateKey, PublicKey};
-use process::{Homeserver, Kind, Person, person, SERVER_NAME};
+use process::{Homeserver, Kind, Person, SERVER_NAME, person};
 use serde_json::{Value, json};
 
 on_both_databases!(an_exchange_arrives_and_leaves_nothing, a_revoked_account_is_dead_within_a_second);
@@ -23,18 +23,17 @@ on_both_databases!(an_exchange_arrives_and_leaves_nothing, a_revoked_account_is_
 const WORDS: [&str; 3] = ["the-owl-flies-at-midnight", "bring-the-blue-folder", "no-moon-tonight"];
 
 /// Someone with the terminal client.
-struct User<'a> {
+struct User {
     name: &'static str,
-    server: &'a Homeserver,
     folder: PathBuf,
 }
 
-impl<'a> User<'a> {
-    fn register(server: &'a Homeserver, name: &'static str) -> Self {
+impl User {
+    fn register(server: &Homeserver, name: &'static str) -> Self {
         let folder = server.directory.path().join(format!("client-{name}"));
         fs::create_dir(&folder).unwrap();
         fs::write(folder.join("password"), person::PASSWORD).unwrap();
-        let user = Self { name, server, folder };
+        let user = Self { name, folder };
         let password = user.folder.join("password");
         let output = user
             .missive(&["register", name, "--server", &server.url, "--password-file", password.to_str().unwrap()])
@@ -226,7 +225,10 @@ fn look_for_secrets(server: &Homeserver, carol: &Person, dump: &[u8], public: &H
     }
     let private = PrivateKey::deserialize(&[0x48; 32]).unwrap();
     let own = HashSet::from([private.public_key().unwrap().serialize().to_vec()]);
-    assert!(holds_private_key(&[&[1, 2, 3], private.serialize().as_slice(), &[4]].concat(), &own), "the search finds one");
+    assert!(
+        holds_private_key(&[&[1, 2, 3], private.serialize().as_slice(), &[4]].concat(), &own),
+        "the search finds one"
+    );
 }
 
 fn signature_of(token: &str) -> Vec<u8> {
@@ -240,7 +242,7 @@ fn contains(haystack: &[u8], needle: &[u8]) -> bool {
 /// Whether any 32 bytes in a row are the private half of one of the public keys. X25519 private keys are clamped
 /// (RFC 7748 section 5), so most bytes need not be tried.
 fn holds_private_key(bytes: &[u8], public: &HashSet<Vec<u8>>) -> bool {
-    let clamped = |window: &&[u8]| window[0] & 7 == 0 && window[31] & 0xc0 == 0x40;
+    let clamped = |window: &&[u8]| window[0].trailing_zeros() >= 3 && window[31] & 0xc0 == 0x40;
     bytes.windows(32).filter(clamped).any(|window| {
         let key: Option<PublicKey> = PrivateKey::deserialize(window).ok().and_then(|key| key.public_key().ok());
         key.is_some_and(|key| public.contains(key.serialize().as_ref()))

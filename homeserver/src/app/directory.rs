@@ -19,7 +19,7 @@ use crate::{
 };
 
 /// Control events keep the cache true; this bounds it and whatever they may miss.
-const LIFETIME: Duration = Duration::from_secs(60);
+const LIFETIME: Duration = Duration::from_mins(1);
 const CAPACITY: u64 = 100_000;
 
 /// An account of this homeserver.

@@ -23,7 +23,7 @@ use crate::{
 const CALLERS_MAX: u64 = 100_000;
 
 /// Wrong passwords are counted together as long as no such time lies between two of them.
-const FAILURES_REMEMBERED: Duration = Duration::from_secs(15 * 60);
+const FAILURES_REMEMBERED: Duration = Duration::from_mins(15);
 
 /// What is limited.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -171,7 +171,7 @@ impl Lockouts {
     }
 
     fn record(&self, key: u64) {
-        let failures = self.failures.entry(key).and_upsert_with(|before| before.map_or(0, |n| n.into_value()) + 1);
+        let failures = self.failures.entry(key).and_upsert_with(|before| before.map_or(0, moka::Entry::into_value) + 1);
         if failures.into_value() >= self.allowed {
             self.locked.insert(key, Instant::now() + self.lasts);
             self.failures.invalidate(&key);
@@ -214,7 +214,7 @@ mod tests {
 
     #[test]
     fn one_failure_too_many_locks_out_for_a_while() {
-        let lockouts = Lockouts::new(2, Duration::from_secs(60));
+        let lockouts = Lockouts::new(2, Duration::from_mins(1));
         lockouts.record(1);
         assert!(lockouts.locked.get(&1).is_none());
         lockouts.record(1);

@@ -90,7 +90,11 @@ impl Passwords {
 
 impl From<PasswordsBusy> for Error {
     fn from(PasswordsBusy: PasswordsBusy) -> Self {
-        Self::temporary(Code::Unavailable, "too many people are logging in at the moment; try again in a few seconds", 3)
+        Self::temporary(
+            Code::Unavailable,
+            "too many people are logging in at the moment; try again in a few seconds",
+            3,
+        )
     }
 }
 
@@ -127,8 +131,8 @@ fn verify(password: &str, expected: Option<&str>) -> bool {
         };
         hasher.verify_password(password.as_bytes(), &hash).is_ok()
     };
-    let matched = matches(expected.unwrap_or(NOBODY));
-    expected.is_some() && matched
+    let is_right = matches(expected.unwrap_or(NOBODY));
+    expected.is_some() && is_right
 }
 
 fn hasher() -> Option<Argon2<'static>> {

@@ -13,7 +13,7 @@ use uuid::Uuid;
 const TRUST: Duration = Duration::from_secs(5);
 
 /// An ended session is remembered longer than any access token of its lives.
-const REMEMBERED: Duration = Duration::from_secs(20 * 60);
+const REMEMBERED: Duration = Duration::from_mins(20);
 
 /// Sessions and accounts whose access tokens no longer count.
 #[derive(Debug, Default)]

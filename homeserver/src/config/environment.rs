@@ -54,7 +54,9 @@ fn ours(variables: impl IntoIterator<Item = (OsString, OsString)>) -> BTreeMap<S
     variables
         .into_iter()
         .map(|(name, value)| (name.to_string_lossy().into_owned(), value))
-        .filter(|(name, _)| name.starts_with("MISSIVE_") && !name.starts_with(TESTS) && !CLIENT.contains(&name.as_str()))
+        .filter(|(name, _)| {
+            name.starts_with("MISSIVE_") && !name.starts_with(TESTS) && !CLIENT.contains(&name.as_str())
+        })
         .collect()
 }
 

@@ -1,15 +1,12 @@
 //! `/api/v1/users`: registration, the directory, the own account.
 
-use axum::{
-    extract::{Path, State},
-    response::IntoResponse,
-};
+use axum::{extract::State, response::IntoResponse};
 use missive_wire::{Account, AccountChange, CreateAccount, Data, DeleteAccount, ErrorBody, FoundAccounts, LoggedIn};
 use serde::{Deserialize, Serialize};
 use utoipa::{IntoParams, ToSchema};
 
 use super::{
-    Answer, Caller, Failure, JsonBody, ProfileRead, ProfileWrite, QueryOf, Shared, Source,
+    Answer, Caller, Failure, JsonBody, PathOf, ProfileRead, ProfileWrite, QueryOf, Shared, Source,
     tokens::{Cookie, logged_in},
 };
 use crate::service::accounts;
@@ -72,7 +69,7 @@ pub(super) async fn search(
 pub(super) async fn show(
     State(app): State<Shared>,
     caller: Caller<ProfileRead>,
-    Path(id): Path<String>,
+    PathOf(id): PathOf<String>,
 ) -> Result<Answer<Account>, Failure> {
     Ok(Answer::ok(accounts::show(&app, &caller.access, &id).await?))
 }
@@ -93,7 +90,7 @@ pub(super) async fn change(
     State(app): State<Shared>,
     caller: Caller<ProfileWrite>,
     source: Source,
-    Path(id): Path<String>,
+    PathOf(id): PathOf<String>,
     JsonBody(body): JsonBody<AccountChange>,
 ) -> Result<Answer<Account>, Failure> {
     Ok(Answer::ok(accounts::change(&app, &caller.access, source.0, &id, body).await?))
@@ -114,7 +111,7 @@ pub(super) async fn delete(
     State(app): State<Shared>,
     caller: Caller<ProfileWrite>,
     source: Source,
-    Path(id): Path<String>,
+    PathOf(id): PathOf<String>,
     JsonBody(body): JsonBody<DeleteAccount>,
 ) -> Result<Answer<Nothing>, Failure> {
     accounts::delete(&app, &caller.access, source.0, &id, body).await?;

@@ -1,11 +1,11 @@
 //! Messages and statuses over REST, for clients without a WebSocket.
 
-use axum::extract::{Path, State};
+use axum::extract::State;
 use missive_wire::{AcknowledgeMessages, AcknowledgeStatuses, Code, Data, ErrorBody, PendingMessages, PendingStatuses};
 use serde::{Deserialize, Serialize};
 use utoipa::{IntoParams, ToSchema};
 
-use super::{Answer, Caller, Failure, JsonBody, MessagesRead, QueryOf, Shared};
+use super::{Answer, Caller, Failure, JsonBody, MessagesRead, PathOf, QueryOf, Shared};
 use crate::{
     error::Error,
     service::{access, messages, statuses},
@@ -36,7 +36,7 @@ pub struct Settled {
 pub async fn list(
     State(app): State<Shared>,
     caller: Caller<MessagesRead>,
-    Path(name): Path<String>,
+    PathOf(name): PathOf<String>,
     QueryOf(page): QueryOf<Page>,
 ) -> Result<Answer<PendingMessages>, Failure> {
     access::own_by_name(&app, &caller.access, &name).await?;
@@ -52,7 +52,7 @@ pub async fn list(
 pub async fn acknowledge(
     State(app): State<Shared>,
     caller: Caller<MessagesRead>,
-    Path(name): Path<String>,
+    PathOf(name): PathOf<String>,
     JsonBody(body): JsonBody<AcknowledgeMessages>,
 ) -> Result<Answer<Settled>, Failure> {
     access::own_by_name(&app, &caller.access, &name).await?;
@@ -70,7 +70,7 @@ pub async fn acknowledge(
 pub async fn statuses(
     State(app): State<Shared>,
     caller: Caller<MessagesRead>,
-    Path(name): Path<String>,
+    PathOf(name): PathOf<String>,
 ) -> Result<Answer<PendingStatuses>, Failure> {
     access::own_by_name(&app, &caller.access, &name).await?;
     Ok(Answer::ok(statuses::list(&app, &caller.access).await?))
@@ -85,7 +85,7 @@ pub async fn statuses(
 pub async fn acknowledge_statuses(
     State(app): State<Shared>,
     caller: Caller<MessagesRead>,
-    Path(name): Path<String>,
+    PathOf(name): PathOf<String>,
     JsonBody(body): JsonBody<AcknowledgeStatuses>,
 ) -> Result<Answer<Settled>, Failure> {
     access::own_by_name(&app, &caller.access, &name).await?;

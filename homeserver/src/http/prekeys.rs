@@ -2,11 +2,11 @@
 
 use axum::{
     body::Bytes,
-    extract::{Path, State, rejection::BytesRejection},
+    extract::{State, rejection::BytesRejection},
 };
 use missive_wire::{ClaimedBundle, Code, Data, ErrorBody, KeyCount, KeyUpload, SignedKeyRotation, StartOver};
 
-use super::{Answer, Caller, Failure, KeysRead, KeysWrite, Shared, Source};
+use super::{Answer, Caller, Failure, KeysRead, KeysWrite, PathOf, Shared, Source};
 use crate::{error::Error, service::prekeys};
 
 /// A body as it came: a repeated upload is told by its bytes.
@@ -24,7 +24,7 @@ type Body = Result<Bytes, BytesRejection>;
 pub(super) async fn claim(
     State(app): State<Shared>,
     caller: Caller<KeysRead>,
-    Path(name): Path<String>,
+    PathOf(name): PathOf<String>,
 ) -> Result<Answer<ClaimedBundle>, Failure> {
     Ok(Answer::ok(prekeys::claim(&app, &caller.access, &name).await?))
 }
@@ -41,7 +41,7 @@ pub(super) async fn claim(
 pub(super) async fn publish(
     State(app): State<Shared>,
     caller: Caller<KeysWrite>,
-    Path(name): Path<String>,
+    PathOf(name): PathOf<String>,
     body: Body,
 ) -> Result<Answer<KeyCount>, Failure> {
     Ok(Answer::ok(prekeys::publish(&app, &caller.access, &name, &whole(body)?).await?))
@@ -60,7 +60,7 @@ pub(super) async fn publish(
 pub(super) async fn rotate(
     State(app): State<Shared>,
     caller: Caller<KeysWrite>,
-    Path(name): Path<String>,
+    PathOf(name): PathOf<String>,
     body: Body,
 ) -> Result<Answer<KeyCount>, Failure> {
     Ok(Answer::ok(prekeys::rotate(&app, &caller.access, &name, &whole(body)?).await?))
@@ -73,7 +73,7 @@ pub(super) async fn rotate(
 pub(super) async fn count(
     State(app): State<Shared>,
     caller: Caller<KeysRead>,
-    Path(name): Path<String>,
+    PathOf(name): PathOf<String>,
 ) -> Result<Answer<KeyCount>, Failure> {
     Ok(Answer::ok(prekeys::count(&app, &caller.access, &name).await?))
 }
@@ -92,7 +92,7 @@ pub(super) async fn start_over(
     State(app): State<Shared>,
     caller: Caller<KeysWrite>,
     source: Source,
-    Path(name): Path<String>,
+    PathOf(name): PathOf<String>,
     body: Body,
 ) -> Result<Answer<KeyCount>, Failure> {
     Ok(Answer::ok(prekeys::start_over(&app, &caller.access, source.0, &name, &whole(body)?).await?))

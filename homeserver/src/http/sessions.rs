@@ -1,9 +1,9 @@
 //! `/api/v1/users/{id}/sessions`: where the own account is logged in.
 
-use axum::extract::{Path, State};
+use axum::extract::State;
 use missive_wire::{Data, ErrorBody, Sessions};
 
-use super::{Answer, Caller, Failure, ProfileRead, ProfileWrite, Shared, accounts::Nothing};
+use super::{Answer, Caller, Failure, PathOf, ProfileRead, ProfileWrite, Shared, accounts::Nothing};
 use crate::service::sessions;
 
 /// The sessions of the own account that can still refresh their tokens.
@@ -15,7 +15,7 @@ use crate::service::sessions;
 pub(super) async fn list(
     State(app): State<Shared>,
     caller: Caller<ProfileRead>,
-    Path(id): Path<String>,
+    PathOf(id): PathOf<String>,
 ) -> Result<Answer<Sessions>, Failure> {
     Ok(Answer::ok(sessions::list(&app, &caller.access, &id).await?))
 }
@@ -34,7 +34,7 @@ pub(super) async fn list(
 pub(super) async fn delete(
     State(app): State<Shared>,
     caller: Caller<ProfileWrite>,
-    Path((id, sid)): Path<(String, String)>,
+    PathOf((id, sid)): PathOf<(String, String)>,
 ) -> Result<Answer<Nothing>, Failure> {
     sessions::end(&app, &caller.access, &id, &sid).await?;
     Ok(Answer::ok(Nothing {}))

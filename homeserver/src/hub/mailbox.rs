@@ -326,7 +326,9 @@ impl Mailbox {
     pub fn done(&mut self, done: Done) -> Vec<Notice> {
         self.busy = false;
         let writing = self.writing.take();
-        if let Some(link) = self.link.as_mut().filter(|link| matches!(done, Done::Failed) && link.count == Count::Running) {
+        if let Some(link) =
+            self.link.as_mut().filter(|link| matches!(done, Done::Failed) && link.count == Count::Running)
+        {
             link.count = Count::Wanted;
         }
         match (done, writing) {
@@ -361,7 +363,8 @@ impl Mailbox {
             return Some(Job::Count);
         }
         let read = self.link.as_ref().is_some_and(Connected::wants_messages);
-        if !self.queue.is_empty() && !(read && self.last_was_write) {
+        let write = !self.queue.is_empty() && !(read && self.last_was_write);
+        if write {
             let ops = self.queue.drain(..).collect::<Vec<_>>();
             let job = Job::Write(ops.iter().map(|queued| queued.op.clone()).collect());
             self.writing = Some(ops);

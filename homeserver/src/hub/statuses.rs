@@ -6,10 +6,7 @@ use std::collections::HashSet;
 use missive_wire::{MessageId, ServerFrame, State, StatusUpdate};
 use tokio::sync::mpsc;
 
-use super::{
-    Outgoing,
-    mailbox::update,
-};
+use super::{Outgoing, mailbox::update};
 use crate::model::StoredStatus;
 
 /// The most statuses told over a link and not yet acknowledged.
@@ -46,7 +43,8 @@ impl Statuses {
         let mut frames_to_send = Vec::new();
         while let Some(first) = rows.next() {
             let mut ids = vec![first.message_id];
-            while let Some(next) = rows.next_if(|next| ids.len() < missive_wire::MESSAGE_IDS_MAX && alike(&first, next)) {
+            while let Some(next) = rows.next_if(|next| ids.len() < missive_wire::MESSAGE_IDS_MAX && alike(&first, next))
+            {
                 ids.push(next.message_id);
             }
             frames_to_send.push(update(ids, first.state, &first.sender, first.code));

@@ -81,10 +81,7 @@ impl MasterKey {
     pub fn seal(&self, context: &str, secret: &[u8], clock: &Clock) -> Result<Vec<u8>, MasterKeyError> {
         let nonce = clock.random::<NONCE_BYTES>().ok_or(MasterKeyError::NoRandomness)?;
         let payload = Payload { msg: secret, aad: context.as_bytes() };
-        let sealed = self
-            .cipher()
-            .encrypt(XNonce::from_slice(&nonce), payload)
-            .map_err(|_| MasterKeyError::Wrong)?;
+        let sealed = self.cipher().encrypt(XNonce::from_slice(&nonce), payload).map_err(|_| MasterKeyError::Wrong)?;
         Ok([nonce.as_slice(), &sealed].concat())
     }
 

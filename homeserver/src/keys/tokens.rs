@@ -71,7 +71,7 @@ impl TokenKeys {
     /// A new private key: its public id, and its 32 secret bytes to seal.
     pub fn generate(clock: &Clock) -> Option<(String, Zeroizing<[u8; 32]>)> {
         let secret = Zeroizing::new(clock.random::<32>()?);
-        let id = clock.random::<8>()?.iter().map(|byte| format!("{byte:02x}")).collect();
+        let id = URL_SAFE_NO_PAD.encode(clock.random::<8>()?);
         Some((id, secret))
     }
 

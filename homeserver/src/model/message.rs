@@ -1,6 +1,5 @@
 use missive_wire::{Address, Code, Delivered, DeviceId, MessageId, State};
 
-
 use super::DeviceKey;
 
 /// A message in the pending store.
@@ -61,4 +60,3 @@ pub struct StoredStatus {
     /// Why, when undeliverable.
     pub code: Option<Code>,
 }
-

@@ -7,12 +7,16 @@ use std::{
     time::Duration,
 };
 
+use axum::routing::get;
 use axum_server::{Handle, tls_rustls::RustlsConfig};
-use hyper_util::{rt::{TokioExecutor, TokioTimer}, server::conn::auto::Builder};
+use hyper_util::{
+    rt::{TokioExecutor, TokioTimer},
+    server::conn::auto::Builder,
+};
 use tokio::{sync::Semaphore, task::JoinHandle};
 
 use super::connections::Bounded;
-use crate::{app::App, http};
+use crate::{app::App, http, ws};
 
 /// How long a client may take to send a request's head.
 const HEAD: Duration = Duration::from_secs(15);
@@ -51,12 +55,12 @@ impl Listener {
         socket.set_nonblocking(true).map_err(bind)?;
         let address = socket.local_addr().map_err(bind)?;
         let handle = Handle::new();
-        let places = if app.config.limits.enabled { app.config.limits.connections as usize } else { Semaphore::MAX_PERMITS };
+        let places =
+            if app.config.limits.enabled { app.config.limits.connections as usize } else { Semaphore::MAX_PERMITS };
         let places = Arc::new(Semaphore::new(places));
-        let service = http::router(app.clone()).into_make_service_with_connect_info::<SocketAddr>();
+        let service = http::router(app.clone(), get(ws::connect)).into_make_service_with_connect_info::<SocketAddr>();
         let task = if let Some(tls) = &app.config.tls {
-            let failed =
-                |source| ListenError::Tls { cert: tls.cert_file.clone(), key: tls.key_file.clone(), source };
+            let failed = |source| ListenError::Tls { cert: tls.cert_file.clone(), key: tls.key_file.clone(), source };
             let tls = RustlsConfig::from_pem_file(&tls.cert_file, &tls.key_file).await.map_err(failed)?;
             let server = axum_server::from_tcp_rustls(socket, tls).map_err(bind)?.handle(handle.clone());
             let mut server = server.map(|acceptor| Bounded::new(acceptor, places));

@@ -38,9 +38,8 @@ impl Telemetry {
         };
         started.map_err(|error| TelemetryError::Twice(error.to_string()))?;
         if let Some(address) = config.metrics_listen {
-            let failed = |error: metrics_exporter_prometheus::BuildError| {
-                TelemetryError::Metrics(address, error.to_string())
-            };
+            let failed =
+                |error: metrics_exporter_prometheus::BuildError| TelemetryError::Metrics(address, error.to_string());
             PrometheusBuilder::new().with_http_listener(address).install().map_err(failed)?;
         }
         Ok(Self)

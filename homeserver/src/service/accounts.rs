@@ -142,7 +142,8 @@ fn own_name(app: &App, text: &str) -> Result<AccountName> {
     match Address::parse_on(text, &app.server_name) {
         Ok(address) if address.server == app.server_name => Ok(address.name),
         Ok(address) => {
-            let text = format!("this homeserver is {}: an account of {} is made there", app.server_name, address.server);
+            let text =
+                format!("this homeserver is {}: an account of {} is made there", app.server_name, address.server);
             Err(Error::new(Code::Malformed, text))
         }
         Err(error) => Err(Error::new(Code::Malformed, error.to_string())),

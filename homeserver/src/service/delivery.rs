@@ -138,9 +138,11 @@ async fn finished(running: &mut Option<Running>) -> Done {
 
 async fn execute(app: Arc<App>, device: DeviceKey, job: Job) -> Done {
     let done = match job {
-        Job::Count => app.store.backlog(device).await.map(|backlog| {
-            Done::Counted(u64::try_from(backlog.messages).unwrap_or_default(), backlog.newest)
-        }),
+        Job::Count => app
+            .store
+            .backlog(device)
+            .await
+            .map(|backlog| Done::Counted(u64::try_from(backlog.messages).unwrap_or_default(), backlog.newest)),
         Job::Read(limit) => {
             let limit = i64::try_from(limit.min(WINDOW)).unwrap_or_default();
             app.store.pending_messages(device, limit).await.map(Done::Read)

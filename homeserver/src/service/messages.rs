@@ -35,14 +35,8 @@ impl Sending {
         let outcomes = join_all(self.copies).await;
         let outcomes = outcomes.into_iter().map(|outcome| outcome.unwrap_or(Outcome::Failed)).collect::<Vec<_>>();
         // The worst first: what any copy lacks, the message lacks.
-        let order = [
-            Outcome::Failed,
-            Outcome::Full,
-            Outcome::Gone,
-            Outcome::Received,
-            Outcome::Stored,
-            Outcome::Settled,
-        ];
+        let order =
+            [Outcome::Failed, Outcome::Full, Outcome::Gone, Outcome::Received, Outcome::Stored, Outcome::Settled];
         order.into_iter().find(|one| outcomes.contains(one)).unwrap_or(Outcome::Gone)
     }
 }
@@ -82,7 +76,12 @@ pub async fn list(app: &App, access: &Access, limit: Option<i64>) -> Result<Pend
 }
 
 /// A device has messages; returns how many of them were pending, once their rows are gone.
-pub async fn acknowledge(app: &Arc<App>, access: &Access, messages: Vec<MessageRef>, ids: Vec<MessageId>) -> Result<u64> {
+pub async fn acknowledge(
+    app: &Arc<App>,
+    access: &Access,
+    messages: Vec<MessageRef>,
+    ids: Vec<MessageId>,
+) -> Result<u64> {
     let triples = messages.into_iter().map(|one| MessageSelector::Triple(one.sender, one.sender_device, one.id));
     let selectors = triples.chain(ids.into_iter().map(MessageSelector::Id));
     let mut waiting = Vec::new();
@@ -154,5 +153,5 @@ fn copies(content: MessageContent, receiver: &Entry) -> Result<Vec<Copy>> {
         return Ok(copies);
     }
     let message = "the receiver's devices are not those the message was encrypted for: claim their keys, encrypt again";
-    Err(Error { details, ..Error::new(Code::DeviceMismatch, message) })
+    Err(Error { details: Box::new(details), ..Error::new(Code::DeviceMismatch, message) })
 }

@@ -21,10 +21,11 @@ const PAGE: i64 = 500;
 
 /// A device settles messages it was sent: it has them, or refuses them.
 pub async fn settle(app: &Arc<App>, access: &Access, frame: StatusFrame) -> Result<()> {
-    let code = (frame.state == State::Undeliverable).then(|| match frame.code {
-        Some(Code::Undecryptable) => Code::Undecryptable,
-        _ => Code::Refused,
-    });
+    let code = match (frame.state, frame.code) {
+        (State::Undeliverable, Some(Code::Undecryptable)) => Some(Code::Undecryptable),
+        (State::Undeliverable, _) => Some(Code::Refused),
+        _ => None,
+    };
     let sender = match &frame.receiver {
         missive_wire::Receiver::Id(_) => app.address(&messages::receiver(app, &frame.receiver).await?.name),
         named => named.address(&app.server_name).ok_or_else(|| Error::new(Code::Malformed, "no receiver"))?,
@@ -99,7 +100,11 @@ pub(super) async fn total(waiting: Vec<oneshot::Receiver<Option<u64>>>) -> Resul
     let mut sum = 0;
     for settled in waiting {
         sum += settled.await.ok().flatten().ok_or_else(|| {
-            Error::temporary(Code::Unavailable, "the server's database does not answer; acknowledge again in a moment", 2)
+            Error::temporary(
+                Code::Unavailable,
+                "the server's database does not answer; acknowledge again in a moment",
+                2,
+            )
         })?;
     }
     Ok(sum)

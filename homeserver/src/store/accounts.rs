@@ -152,12 +152,11 @@ impl Tx {
     }
 
     async fn is_retired(&mut self, name_hash: &[u8]) -> Result<bool> {
-        let retired: Option<i64> = run!(self, |db| sqlx::query_scalar(
-            "SELECT CAST(1 AS BIGINT) FROM retired_names WHERE name_hash = $1"
-        )
-        .bind(name_hash)
-        .fetch_optional(db)
-        .await)?;
+        let retired: Option<i64> =
+            run!(self, |db| sqlx::query_scalar("SELECT CAST(1 AS BIGINT) FROM retired_names WHERE name_hash = $1")
+                .bind(name_hash)
+                .fetch_optional(db)
+                .await)?;
         Ok(retired.is_some())
     }
 
@@ -185,6 +184,15 @@ impl Tx {
             Self::Postgres(_) => POSTGRES,
         };
         Ok(run!(self, |db| sqlx::query_scalar(text).bind(account).fetch_optional(db).await)?)
+    }
+
+    /// As [`Tx::hold_account`], shared with others who only rely on the account as it is.
+    pub(super) async fn share_account(&mut self, account: Uuid) -> Result<Option<bool>> {
+        const POSTGRES: &str = "SELECT revoked_at IS NOT NULL FROM accounts WHERE id = $1 FOR SHARE";
+        match self {
+            Self::Sqlite(_) => self.hold_account(account).await,
+            Self::Postgres(tx) => Ok(sqlx::query_scalar(POSTGRES).bind(account).fetch_optional(&mut **tx).await?),
+        }
     }
 }
 

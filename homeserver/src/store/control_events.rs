@@ -17,24 +17,25 @@ struct Row {
 impl Store {
     /// Events with an id above `low`, oldest first, at most 1,000. One of a kind that a newer server wrote is left out.
     pub async fn control_events(&self, low: i64) -> Result<Vec<ControlEvent>> {
-        let rows: Vec<Row> = read!(self, |db| sqlx::query_as(
+        let rows: Vec<Row> = read!(self, |db| {
+            sqlx::query_as(
             "SELECT id, kind, account_id, session_id FROM control_events WHERE id > $1 AND kind IN ('session_ended', 'account_revoked', 'account_restored', 'account_changed', 'stored') \
              ORDER BY id LIMIT 1000"
         )
         .bind(low)
         .fetch_all(db)
-        .await)?;
-        Ok(rows.into_iter().filter_map(event).collect())
+        .await
+        })?;
+        Ok(rows.into_iter().filter_map(|row| event(&row)).collect())
     }
 
     /// The highest event id older than `before`, so that a follower begins behind it.
     pub async fn control_events_before(&self, before: Timestamp) -> Result<i64> {
-        let id: Option<i64> = read!(self, |db| sqlx::query_scalar(
-            "SELECT max(id) FROM control_events WHERE created_at < $1"
-        )
-        .bind(before.millis())
-        .fetch_one(db)
-        .await)?;
+        let id: Option<i64> =
+            read!(self, |db| sqlx::query_scalar("SELECT max(id) FROM control_events WHERE created_at < $1")
+                .bind(before.millis())
+                .fetch_one(db)
+                .await)?;
         Ok(id.unwrap_or_default())
     }
 
@@ -84,7 +85,7 @@ impl Tx {
     }
 }
 
-fn event(row: Row) -> Option<ControlEvent> {
+fn event(row: &Row) -> Option<ControlEvent> {
     let kind = ControlKind::parse(&row.kind)?;
     Some(ControlEvent { id: row.id, kind, account: row.account_id, session: row.session_id })
 }

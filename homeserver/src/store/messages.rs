@@ -51,7 +51,8 @@ impl Store {
 
     /// A device's oldest pending messages, at most `limit`.
     pub async fn pending_messages(&self, device: DeviceKey, limit: i64) -> Result<Vec<StoredMessage>> {
-        let rows: Vec<Row> = read!(self, |db| sqlx::query_as(
+        let rows: Vec<Row> = read!(self, |db| {
+            sqlx::query_as(
             "SELECT seq, sender, sender_id, sender_device, message_id, kind, content, sent_at FROM pending_messages \
              WHERE account_id = $1 AND device_id = $2 ORDER BY seq LIMIT $3"
         )
@@ -59,7 +60,8 @@ impl Store {
         .bind(i64::from(device.device.get()))
         .bind(limit)
         .fetch_all(db)
-        .await)?;
+        .await
+        })?;
         rows.into_iter().map(StoredMessage::try_from).collect()
     }
 }
@@ -116,10 +118,12 @@ impl Tx {
 
     /// Takes room in the receiving account's store, so that its counters are true without ever being counted.
     async fn reserve(&mut self, device: DeviceKey, bytes: i64, quota: Quota) -> Result<Reserved> {
+        if self.share_account(device.account).await? != Some(false) {
+            return Ok(Reserved::Gone);
+        }
         let held: Option<(i64, i64)> = run!(self, |db| sqlx::query_as(
             "SELECT CAST(sum(d.pending_messages) AS BIGINT), CAST(sum(d.pending_bytes) AS BIGINT) \
-             FROM devices d JOIN accounts a ON a.id = d.account_id \
-             WHERE a.id = $1 AND a.revoked_at IS NULL GROUP BY a.id"
+             FROM devices d WHERE d.account_id = $1 GROUP BY d.account_id"
         )
         .bind(device.account)
         .fetch_optional(db)

@@ -139,11 +139,8 @@ async fn open_postgres(url: &str) -> std::result::Result<Store, sqlx::Error> {
         .application_name("homeserver")
         // The followers of control events re-read half a minute: no writing transaction may last longer.
         .options([("statement_timeout", "10s"), ("idle_in_transaction_session_timeout", "10s")]);
-    let pool: PgPool = PgPoolOptions::new()
-        .max_connections(16)
-        .acquire_timeout(Duration::from_secs(10))
-        .connect_with(options)
-        .await?;
+    let pool: PgPool =
+        PgPoolOptions::new().max_connections(16).acquire_timeout(Duration::from_secs(10)).connect_with(options).await?;
     Ok(Store::Postgres(pool))
 }
 

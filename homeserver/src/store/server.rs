@@ -17,12 +17,14 @@ impl Store {
     /// What is remembered under `key`; the first to remember wins, and everyone gets what the first wrote.
     pub async fn remember(&self, key: &str, value: &str) -> Result<String> {
         let mut tx = self.begin().await?;
-        run!(&mut tx, |db| sqlx::query("INSERT INTO server (key, value) VALUES ($1, $2) ON CONFLICT (key) DO NOTHING")
-            .bind(key)
-            .bind(value)
-            .execute(db)
-            .await
-            .map(drop))?;
+        run!(&mut tx, |db| sqlx::query(
+            "INSERT INTO server (key, value) VALUES ($1, $2) ON CONFLICT (key) DO NOTHING"
+        )
+        .bind(key)
+        .bind(value)
+        .execute(db)
+        .await
+        .map(drop))?;
         let kept = run!(&mut tx, |db| sqlx::query_scalar("SELECT value FROM server WHERE key = $1")
             .bind(key)
             .fetch_one(db)

@@ -118,18 +118,20 @@ impl Store {
 
     /// The sessions of an account, the last used first.
     pub async fn sessions(&self, account: Uuid) -> Result<Vec<SessionRow>> {
-        let rows: Vec<Row> =
-            read!(self, |db| sqlx::query_as(session!("WHERE s.account_id = $1 ORDER BY s.last_used_at DESC, s.id DESC"))
-                .bind(account)
-                .fetch_all(db)
-                .await)?;
+        let rows: Vec<Row> = read!(self, |db| sqlx::query_as(session!(
+            "WHERE s.account_id = $1 ORDER BY s.last_used_at DESC, s.id DESC"
+        ))
+        .bind(account)
+        .fetch_all(db)
+        .await)?;
         rows.into_iter().map(SessionRow::try_from).collect()
     }
 
     /// Replaces the refresh token, unless it has been replaced already: then false.
     pub async fn rotate_session(&self, rotation: &Rotation<'_>) -> Result<bool> {
         let mut tx = self.begin().await?;
-        let rotated = run!(&mut tx, |db| sqlx::query(
+        let rotated = run!(&mut tx, |db| {
+            sqlx::query(
             "UPDATE sessions SET token_hash = $3, previous_token_hash = $2, token_expires_at = $4, rotated_at = $5, \
              last_used_at = $5 WHERE id = $1 AND token_hash = $2"
         )
@@ -140,7 +142,8 @@ impl Store {
         .bind(rotation.at.millis())
         .execute(db)
         .await
-        .map(|done| done.rows_affected()))?;
+        .map(|done| done.rows_affected())
+        })?;
         tx.commit().await?;
         Ok(rotated == 1)
     }

@@ -128,7 +128,11 @@ impl Connection {
             }
             Some(Ok(Message::Binary(_))) => Err(End::Close(code::UNSUPPORTED, "frames are text")),
             Some(Ok(Message::Ping(_) | Message::Pong(_))) => {
-                if self.dispatcher.allow() { Ok(()) } else { Err(End::Close(code::FLOODING, "too many frames")) }
+                if self.dispatcher.allow() {
+                    Ok(())
+                } else {
+                    Err(End::Close(code::FLOODING, "too many frames"))
+                }
             }
             Some(Ok(Message::Close(_))) | None => Err(End::Gone),
             Some(Err(error)) => Err(unreadable(error)),

@@ -3,8 +3,8 @@
 use std::{collections::HashMap, sync::Arc};
 
 use missive_wire::{
-    Address, ClientFrame, Code, ErrorDetails, FrameError, MessageFrame, MessageId, Scope, ServerError, ServerFrame, State,
-    StatusAck, StatusFrame, StatusUpdate,
+    Address, ClientFrame, Code, ErrorDetails, FrameError, MessageFrame, MessageId, Scope, ServerError, ServerFrame,
+    State, StatusAck, StatusFrame, StatusUpdate,
 };
 
 use super::connection::UnderWay;
@@ -77,7 +77,7 @@ impl Dispatcher {
                     {
                         failed.entry(receiver.clone()).or_insert(id);
                     }
-                    told(id, receiver, outcome).into_iter().collect()
+                    told(id, &receiver, outcome).into_iter().collect()
                 }));
                 None
             }
@@ -126,10 +126,16 @@ impl Dispatcher {
 }
 
 /// What a message's sender is told of it.
-fn told(id: MessageId, receiver: Address, outcome: Outcome) -> Option<ServerFrame> {
+fn told(id: MessageId, receiver: &Address, outcome: Outcome) -> Option<ServerFrame> {
     let status = |state| {
         let sender = receiver.clone();
-        Some(ServerFrame::Status(StatusUpdate { message_id: Some(id), message_ids: Vec::new(), state, sender, code: None }))
+        Some(ServerFrame::Status(StatusUpdate {
+            message_id: Some(id),
+            message_ids: Vec::new(),
+            state,
+            sender,
+            code: None,
+        }))
     };
     let error = |error: Error| Some(ServerFrame::Error(failure(error, Some(id))));
     match outcome {
@@ -152,5 +158,5 @@ fn failure(error: Error, id: Option<MessageId>) -> ServerError {
     if error.source.is_some() {
         tracing::error!(%error, "a frame failed");
     }
-    ServerError { error: error.message, code: error.code, id, details: error.details }
+    ServerError { error: error.message, code: error.code, id, details: *error.details }
 }

@@ -24,8 +24,8 @@ async fn registration_logs_device_1_in() {
         assert!(reply.headers.contains_key("x-request-id"));
 
         let said = claims(reply.access_token());
-        let all =
-            ["profile:read", "profile:write", "keys:read", "keys:write", "messages:read", "messages:write"].map(Value::from);
+        let all = ["profile:read", "profile:write", "keys:read", "keys:write", "messages:read", "messages:write"]
+            .map(Value::from);
         assert_eq!((&said["sub"], &said["did"]), (&reply.body["data"]["id"], &json!(1)));
         assert_eq!(said["scope"], json!(all));
         assert_eq!(said["exp"].as_i64().unwrap() - said["iat"].as_i64().unwrap(), 15 * 60);
@@ -233,7 +233,10 @@ async fn a_deleted_account_leaves_nothing_but_its_name() {
 
         let (_, body) = bob.get("/api/v1/users/bob/messages/status").await;
         let told = &body["data"]["statuses"][0];
-        assert_eq!((&told["messageId"], &told["state"], &told["code"]), (&json!(left), &json!("undeliverable"), &json!("receiver_gone")));
+        assert_eq!(
+            (&told["messageId"], &told["state"], &told["code"]),
+            (&json!(left), &json!("undeliverable"), &json!("receiver_gone"))
+        );
     }
 }
 

@@ -26,7 +26,11 @@ async fn a_search_finds_by_the_beginning_of_the_name_and_never_the_caller() {
         assert_eq!(names(&search(&alice, "search=al&after=al_bert").await), ["albert", "alz"]);
         assert_eq!(names(&search(&alice, "search=alice").await), Vec::<&str>::new());
         for nobody in ["", "%25", "_", "a%20l", "al%7B", "*", "ä", "%00"] {
-            assert_eq!(search(&alice, &format!("search={nobody}")).await, json!({ "users": [], "more": false }), "{nobody}");
+            assert_eq!(
+                search(&alice, &format!("search={nobody}")).await,
+                json!({ "users": [], "more": false }),
+                "{nobody}"
+            );
         }
         for bad in ["", "after=al", "search=al&after=%25"] {
             let (status, body) = alice.get(&format!("/api/v1/users?{bad}")).await;

@@ -23,15 +23,25 @@ async fn a_body_that_cannot_be_read_is_malformed() {
         let deep = "[".repeat(100_000).into_bytes();
         let invalid_utf8 = [br#"{"name": ""#.as_slice(), b"\xFF\xFE", br#"", "password": "correct horse"}"#].concat();
         let bodies: [&[u8]; 10] = [
-            b"{", b"null", b"[]", b"\"alice\"", b"{}", b"\xEF\xBB\xBF{}", &deep, &invalid_utf8,
-            br#"{"name": 1, "password": "correct horse"}"#, br#"{"name": "alice", "password": null}"#,
+            b"{",
+            b"null",
+            b"[]",
+            b"\"alice\"",
+            b"{}",
+            b"\xEF\xBB\xBF{}",
+            &deep,
+            &invalid_utf8,
+            br#"{"name": 1, "password": "correct horse"}"#,
+            br#"{"name": "alice", "password": null}"#,
         ];
         for path in OPEN {
             for body in bodies {
                 let reply = post(&home, path, body).await;
                 let text = String::from_utf8_lossy(&body[..body.len().min(40)]).into_owned();
                 assert_eq!((reply.status, reply.code()), (400, "malformed"), "{path} {text}: {}", reply.body);
-                assert!(reply.body["error"].as_str().is_some_and(|error| error.starts_with("the body is not as expected")));
+                assert!(
+                    reply.body["error"].as_str().is_some_and(|error| error.starts_with("the body is not as expected"))
+                );
             }
             let reply = home.send("POST", path, &[JSON], Vec::new()).await;
             assert_eq!((reply.status, reply.code()), (400, "malformed"), "{path}: an empty body");

@@ -86,7 +86,9 @@ async fn the_device_must_be_one_of_the_account() {
 
 #[tokio::test]
 async fn wrong_passwords_lock_a_name_out_for_their_source_alone() {
-    for home in both_with(&["limits.login_failures=3", "limits.lockout_seconds=2", "trusted_proxies=127.0.0.1/32"]).await {
+    for home in
+        both_with(&["limits.login_failures=3", "limits.lockout_seconds=2", "trusted_proxies=127.0.0.1/32"]).await
+    {
         let alice = home.register("alice").await;
         home.register("bob").await;
         for name in ["alice", "nobody"] {

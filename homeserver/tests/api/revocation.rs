@@ -12,7 +12,8 @@ async fn a_revoked_account_is_dead_within_a_second() {
     for home in both().await {
         let (alice, bob) = (home.register("alice").await, home.register("bob").await);
         let left = home.leave_message(&bob, &alice).await;
-        let (bob_socket, socket) = (Socket::open(&home, &bob).await, Socket::open(&home, &home.log_in("alice").await).await);
+        let (bob_socket, socket) =
+            (Socket::open(&home, &bob).await, Socket::open(&home, &home.log_in("alice").await).await);
         let admin = home.admin().await;
         assert_eq!(accounts::revoke(&admin, alice.id).await.unwrap(), 2);
         let returned = Instant::now();

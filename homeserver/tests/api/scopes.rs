@@ -39,7 +39,8 @@ async fn every_other_scope_together_opens_no_route() {
     for home in both().await {
         let alice = home.register("alice").await;
         for scope in SCOPES {
-            let lacking = alice.with_scope(&SCOPES.into_iter().filter(|other| *other != scope).collect::<Vec<_>>()).await;
+            let lacking =
+                alice.with_scope(&SCOPES.into_iter().filter(|other| *other != scope).collect::<Vec<_>>()).await;
             let only = alice.with_scope(&[scope]).await;
             for (method, pattern, needed) in ROUTES {
                 let (status, body) = ask(if scope == needed { &lacking } else { &only }, method, pattern).await;
@@ -178,7 +179,10 @@ async fn the_public_key_verifies_an_access_token() {
         let alice = home.register("alice").await;
         let (status, jwks) = home.get("/.well-known/jwks.json").await;
         let key = &jwks["keys"][0];
-        assert_eq!((status, &key["kty"], &key["crv"], &key["alg"]), (200, &json!("OKP"), &json!("Ed25519"), &json!("EdDSA")));
+        assert_eq!(
+            (status, &key["kty"], &key["crv"], &key["alg"]),
+            (200, &json!("OKP"), &json!("Ed25519"), &json!("EdDSA"))
+        );
         let x: [u8; 32] = URL_SAFE_NO_PAD.decode(key["x"].as_str().unwrap()).unwrap().try_into().unwrap();
         let (signed, signature) = alice.access_token.rsplit_once('.').unwrap();
         let signature = Signature::from_slice(&URL_SAFE_NO_PAD.decode(signature).unwrap()).unwrap();

@@ -1,5 +1,5 @@
 //! Real processes: a homeserver on either database, and people who speak its raw frames.
-#![allow(dead_code)] // each test binary uses its part
+#![allow(dead_code, unused_imports)] // each test binary uses its part
 
 pub mod database;
 pub mod person;
@@ -23,15 +23,22 @@ pub struct Homeserver {
     pub url: String,
     pub directory: tempfile::TempDir,
     process: Child,
+    settings: Vec<String>,
 }
 
 impl Homeserver {
     /// Starts a homeserver on a database of its own; `None` where PostgreSQL is left out.
     pub async fn start(kind: Kind) -> Option<Self> {
+        Self::start_with(kind, &[]).await
+    }
+
+    /// As [`Homeserver::start`], with settings (`key=value`).
+    pub async fn start_with(kind: Kind, settings: &[&str]) -> Option<Self> {
         let directory = tempfile::tempdir().unwrap();
         let database = Database::create(kind, directory.path()).await?;
-        let (process, url) = spawn(directory.path(), &database);
-        Some(Self { database, url, directory, process })
+        let settings = settings.iter().map(ToString::to_string).collect::<Vec<_>>();
+        let (process, url) = spawn(directory.path(), &database, &settings);
+        Some(Self { database, url, directory, process, settings })
     }
 
     /// The log of every start so far.
@@ -53,7 +60,7 @@ impl Homeserver {
 
     /// Starts it again after [`Homeserver::stop`], on whatever port is free.
     pub fn restart(&mut self) {
-        (self.process, self.url) = spawn(self.directory.path(), &self.database);
+        (self.process, self.url) = spawn(self.directory.path(), &self.database, &self.settings);
     }
 
     /// The WebSocket's URL.
@@ -82,7 +89,7 @@ pub fn data_arguments(directory: &Path, database: &Database) -> Vec<String> {
     .concat()
 }
 
-fn spawn(directory: &Path, database: &Database) -> (Child, String) {
+fn spawn(directory: &Path, database: &Database, settings: &[String]) -> (Child, String) {
     let log = File::options().create(true).append(true).open(log_path(directory)).unwrap();
     let before = fs::metadata(log_path(directory)).unwrap().len();
     let mut process = Command::new(env!("CARGO_BIN_EXE_homeserver"))
@@ -90,6 +97,7 @@ fn spawn(directory: &Path, database: &Database) -> (Child, String) {
         .args(["--listen", "127.0.0.1:0", "--set", "log.format=json", "--set", "limits.requests_per_second=100000"])
         .args(["--set", "limits.registrations_per_hour=100000", "--set", "limits.logins_per_minute=100000"])
         .args(["--set", "log.level=debug,sqlx=warn"])
+        .args(settings.iter().flat_map(|setting| ["--set", setting]))
         .stdin(Stdio::null())
         .stdout(Stdio::null())
         .stderr(log)

@@ -148,6 +148,7 @@ impl Socket {
     /// Says what became of a message frame.
     pub async fn status(&mut self, message: &Value, state: &str) {
         let (sender, device) = (&message["sender"], &message["senderDevice"]);
-        self.send(json!({"messageId": message["id"], "state": state, "receiver": sender, "senderDevice": device})).await;
+        self.send(json!({"messageId": message["id"], "state": state, "receiver": sender, "senderDevice": device}))
+            .await;
     }
 }

@@ -151,7 +151,7 @@ fn confirm(account: &Account) -> Result<(), Failure> {
         return Ok(());
     }
     eprint!(
-        "Revoke {}? Its {} end, and the senders of {} that wait for it are told so. [y/N] ",
+        "Revoke {}? This ends {} and gives up {} that wait for it; their senders are told. [y/N] ",
         account.address,
         count(account.sessions(), "session"),
         count(account.pending_messages.unsigned_abs(), "message")

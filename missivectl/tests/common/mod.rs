@@ -172,7 +172,7 @@ impl Home {
     /// A message from one to the other waits in the store.
     pub(crate) async fn leave_message(&self, sender: &Person, receiver: &Person) {
         let mut socket = Socket::open(self, sender).await;
-        let id = "0198c0de-0000-7000-8000-000000000001";
+        let id = self.clock.new_id();
         socket.send(&json!({ "id": id, "receiver": receiver.name, "kind": "message", "content": "aGk=" })).await;
         let status = socket.next_with("state").await;
         assert_eq!(status["state"], "sent", "{status}");

@@ -4,11 +4,7 @@ use std::{convert::Infallible, net::IpAddr};
 
 use axum::{
     extract::FromRequestParts,
-    http::{
-        header::HOST,
-        request::Parts,
-        uri::Authority,
-    },
+    http::{header::HOST, request::Parts, uri::Authority},
 };
 use axum_extra::extract::CookieJar;
 use missive_wire::Code;
@@ -80,11 +76,13 @@ mod tests {
 
     #[test]
     fn only_names_of_the_own_machine_are_loopback() {
-        let is_loopback = |host: &str| is_loopback(&Request::get("/").header(HOST, host).body(()).unwrap().into_parts().0);
+        let is_loopback =
+            |host: &str| is_loopback(&Request::get("/").header(HOST, host).body(()).unwrap().into_parts().0);
         for host in ["localhost", "localhost:8080", "one.localhost:80", "127.0.0.1:8080", "127.9.9.9", "[::1]:8080"] {
             assert!(is_loopback(host), "{host}");
         }
-        for host in ["", "example.org", "localhost.example.org", "10.0.0.1:8080", "[fe80::1]", "127.0.0.1.example.org"] {
+        for host in ["", "example.org", "localhost.example.org", "10.0.0.1:8080", "[fe80::1]", "127.0.0.1.example.org"]
+        {
             assert!(!is_loopback(host), "{host}");
         }
     }

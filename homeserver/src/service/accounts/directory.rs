@@ -27,7 +27,7 @@ pub async fn search(app: &App, caller: &Access, search: &str, after: Option<&str
     };
     let more = rows.len() > PAGE;
     rows.truncate(PAGE);
-    Ok(FoundAccounts { users: rows.into_iter().map(|row| found(app, row)).collect::<Result<_>>()?, more })
+    Ok(FoundAccounts { users: rows.iter().map(|row| found(app, row)).collect::<Result<_>>()?, more })
 }
 
 async fn exact(app: &App, caller: &Access, name: &str) -> Result<Vec<AccountRow>> {
@@ -47,7 +47,7 @@ async fn by_prefix(app: &App, caller: &Access, prefix: &str, after: &str) -> Res
     Ok(app.store.search_accounts(prefix, &after.to_ascii_lowercase(), caller.account, limit).await?)
 }
 
-fn found(app: &App, row: AccountRow) -> Result<FoundAccount> {
+fn found(app: &App, row: &AccountRow) -> Result<FoundAccount> {
     let name: AccountName = row.name.parse().map_err(|_| corrupt("name"))?;
     let address = app.address(&name);
     Ok(FoundAccount { id: Some(row.id), name, address })

@@ -28,16 +28,16 @@ pub async fn refresh(app: &App, token: &str) -> Result<Issued> {
     }
     let spent = hash(&claims.jti);
     let Some(session) = app.store.session_by_token(&spent).await? else {
-        return again(app, account, &claims).await;
+        return again(app, &account, &claims).await;
     };
     let (jti, at) = (app.tokens.successor(&claims.jti), app.clock.now());
     let expires_at = refresh_expiry(at);
     let rotation = Rotation { session: session.id, spent: &spent, successor: &hash(&jti), expires_at, at };
     if app.store.rotate_session(&rotation).await? {
-        bearer(account, session)?.issue(app, jti, expires_at)
+        bearer(&account, session)?.issue(app, jti, expires_at)
     } else {
         // The same token, refreshed at the same time by another request.
-        again(app, account, &claims).await
+        again(app, &account, &claims).await
     }
 }
 
@@ -54,7 +54,7 @@ pub async fn log_out(app: &App, token: &str, all: bool) -> Result<()> {
 }
 
 /// A token that is spent: within the grace it gets its successor again, later its session ends.
-async fn again(app: &App, account: AccountRow, claims: &RefreshClaims) -> Result<Issued> {
+async fn again(app: &App, account: &AccountRow, claims: &RefreshClaims) -> Result<Issued> {
     let sessions = app.store.sessions(account.id).await?;
     let session = follow(app, &sessions, &claims.jti).ok_or_else(ended)?;
     if was_lost(session, &claims.jti, app.clock.now()) {
@@ -100,7 +100,7 @@ fn read(app: &App, token: &str) -> Result<RefreshClaims> {
     })
 }
 
-fn bearer(account: AccountRow, session: SessionRow) -> Result<Bearer> {
+fn bearer(account: &AccountRow, session: SessionRow) -> Result<Bearer> {
     let SessionRow { id, device, scope, .. } = session;
     let name = account.name.parse().map_err(|_| corrupt("name"))?;
     Ok(Bearer { account: account.id, name, session: id, device, scope })

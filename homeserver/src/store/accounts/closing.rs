@@ -62,7 +62,11 @@ impl Store {
         .execute(db)
         .await
         .map(drop))?;
-        run!(&mut tx, |db| sqlx::query("DELETE FROM accounts WHERE id = $1").bind(account).execute(db).await.map(drop))?;
+        run!(&mut tx, |db| sqlx::query("DELETE FROM accounts WHERE id = $1")
+            .bind(account)
+            .execute(db)
+            .await
+            .map(drop))?;
         tx.tell(ControlKind::AccountChanged, account, None, at).await?;
         tx.commit().await?;
         Ok(Some(ended))

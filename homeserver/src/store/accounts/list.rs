@@ -63,7 +63,8 @@ impl Store {
         except: Uuid,
         limit: i64,
     ) -> Result<Vec<AccountRow>> {
-        let rows: Vec<Row> = read!(self, |db| sqlx::query_as(account!(
+        let rows: Vec<Row> = read!(self, |db| {
+            sqlx::query_as(account!(
             "WHERE name >= $1 AND name < $2 AND name > $3 AND id <> $4 AND revoked_at IS NULL ORDER BY name LIMIT $5"
         ))
         .bind(prefix)
@@ -72,26 +73,26 @@ impl Store {
         .bind(except)
         .bind(limit)
         .fetch_all(db)
-        .await)?;
+        .await
+        })?;
         Ok(rows.into_iter().map(AccountRow::from).collect())
     }
 
     /// Accounts whose names come behind `after`, in their order.
     pub async fn list_accounts(&self, after: &str, limit: i64) -> Result<Vec<AccountSummary>> {
-        let rows: Vec<SummaryRow> = read!(self, |db| sqlx::query_as(summary!("WHERE a.name > $1 ORDER BY a.name LIMIT $2"))
-        .bind(after)
-        .bind(limit)
-        .fetch_all(db)
-        .await)?;
+        let rows: Vec<SummaryRow> =
+            read!(self, |db| sqlx::query_as(summary!("WHERE a.name > $1 ORDER BY a.name LIMIT $2"))
+                .bind(after)
+                .bind(limit)
+                .fetch_all(db)
+                .await)?;
         Ok(rows.into_iter().map(AccountSummary::from).collect())
     }
 
     /// What an admin sees of one account.
     pub async fn account_summary(&self, name: &str) -> Result<Option<AccountSummary>> {
-        let row: Option<SummaryRow> = read!(self, |db| sqlx::query_as(summary!("WHERE a.name = $1"))
-        .bind(name)
-        .fetch_optional(db)
-        .await)?;
+        let row: Option<SummaryRow> =
+            read!(self, |db| sqlx::query_as(summary!("WHERE a.name = $1")).bind(name).fetch_optional(db).await)?;
         Ok(row.map(AccountSummary::from))
     }
 }

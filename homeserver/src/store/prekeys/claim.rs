@@ -29,7 +29,7 @@ impl Store {
     /// Claims a bundle of every device of an account that has published keys, taking their oldest one-time keys.
     pub async fn claim_keys(&self, account: Uuid) -> Outcome<Claimed> {
         let mut tx = self.begin().await?;
-        let Some(revoked) = tx.lock_account_for_claim(account).await? else {
+        let Some(revoked) = tx.share_account(account).await? else {
             return Ok(Err(refusal(Code::NotFound)));
         };
         if revoked {
@@ -55,17 +55,6 @@ impl Store {
 }
 
 impl Tx {
-    /// Whether the account is revoked, `None` if there is none; until the commit nobody changes its keys.
-    async fn lock_account_for_claim(&mut self, account: Uuid) -> Result<Option<bool>> {
-        const SQLITE: &str = "SELECT revoked_at FROM accounts WHERE id = $1";
-        const POSTGRES: &str = "SELECT revoked_at FROM accounts WHERE id = $1 FOR SHARE";
-        let revoked_at: Option<Option<i64>> = match self {
-            Self::Sqlite(tx) => sqlx::query_scalar(SQLITE).bind(account).fetch_optional(&mut **tx).await?,
-            Self::Postgres(tx) => sqlx::query_scalar(POSTGRES).bind(account).fetch_optional(&mut **tx).await?,
-        };
-        Ok(revoked_at.map(|at| at.is_some()))
-    }
-
     async fn claim_from(&mut self, device: DeviceKey, published: Published) -> Result<Option<ClaimedDevice>> {
         let (Some(registration_id), Some(signed_pre_key), Some(last_resort)) =
             (published.registration_id, published.signed_pre_key, published.pq_last_resort_pre_key)

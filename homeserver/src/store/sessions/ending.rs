@@ -16,12 +16,13 @@ impl Store {
     /// Ends one session of an account; false if it has no such session.
     pub async fn end_session(&self, account: Uuid, session: Uuid, at: Timestamp) -> Result<bool> {
         let mut tx = self.begin().await?;
-        let ended: Vec<Uuid> =
-            run!(&mut tx, |db| sqlx::query_scalar("DELETE FROM sessions WHERE account_id = $1 AND id = $2 RETURNING id")
-                .bind(account)
-                .bind(session)
-                .fetch_all(db)
-                .await)?;
+        let ended: Vec<Uuid> = run!(&mut tx, |db| sqlx::query_scalar(
+            "DELETE FROM sessions WHERE account_id = $1 AND id = $2 RETURNING id"
+        )
+        .bind(account)
+        .bind(session)
+        .fetch_all(db)
+        .await)?;
         tx.tell_ended(account, &ended, at).await?;
         tx.commit().await?;
         Ok(!ended.is_empty())
@@ -68,12 +69,13 @@ impl Tx {
         except: Option<Uuid>,
         at: Timestamp,
     ) -> Result<Ended> {
-        let ended: Vec<Uuid> =
-            run!(self, |db| sqlx::query_scalar("DELETE FROM sessions WHERE account_id = $1 AND id <> $2 RETURNING id")
-                .bind(account)
-                .bind(except.unwrap_or_default())
-                .fetch_all(db)
-                .await)?;
+        let ended: Vec<Uuid> = run!(self, |db| sqlx::query_scalar(
+            "DELETE FROM sessions WHERE account_id = $1 AND id <> $2 RETURNING id"
+        )
+        .bind(account)
+        .bind(except.unwrap_or_default())
+        .fetch_all(db)
+        .await)?;
         self.tell_ended(account, &ended, at).await?;
         Ok(ended)
     }

@@ -110,16 +110,14 @@ const PATIENCE: Duration = Duration::from_secs(30);
 
 /// Gives up a request that takes too long: a body that trickles in, or a database that hangs.
 pub async fn in_time(request: Request, next: Next) -> Response {
-    match tokio::time::timeout(PATIENCE, next.run(request)).await {
-        Ok(response) => response,
-        Err(_) => {
-            let message = "the request took too long; try again in a moment";
-            Failure(Error::temporary(Code::Unavailable, message, 5)).into_response()
-        }
-    }
+    tokio::time::timeout(PATIENCE, next.run(request)).await.unwrap_or_else(|_| {
+        let message = "the request took too long; try again in a moment";
+        Failure(Error::temporary(Code::Unavailable, message, 5)).into_response()
+    })
 }
 
 /// A handler panicked: a bug of ours, answered like any other failure of ours.
+#[expect(clippy::needless_pass_by_value, reason = "tower-http calls it so")]
 pub fn panicked(panic: Box<dyn Any + Send + 'static>) -> Response {
     let text = panic.downcast_ref::<&str>().map(ToString::to_string);
     let text = text.or_else(|| panic.downcast_ref::<String>().cloned()).unwrap_or_default();

@@ -2,7 +2,7 @@
 
 use axum::{
     Json,
-    extract::{FromRequest, FromRequestParts, Query, Request, rejection::JsonRejection},
+    extract::{FromRequest, FromRequestParts, Path, Query, Request, rejection::JsonRejection},
     http::request::Parts,
 };
 use missive_wire::Code;
@@ -13,6 +13,9 @@ use crate::error::Error;
 
 /// A JSON body.
 pub struct JsonBody<T>(pub T);
+
+/// The path's parts.
+pub struct PathOf<T>(pub T);
 
 /// The query string.
 pub struct QueryOf<T>(pub T);
@@ -25,7 +28,19 @@ impl<T: DeserializeOwned> FromRequest<Shared> for JsonBody<T> {
             JsonRejection::BytesRejection(_) => {
                 Failure(Error::new(Code::TooLarge, "the body is too large, or did not arrive whole"))
             }
-            other => Failure(Error::new(Code::Malformed, format!("the body is not as expected: {}", other.body_text()))),
+            other => {
+                Failure(Error::new(Code::Malformed, format!("the body is not as expected: {}", other.body_text())))
+            }
+        })
+    }
+}
+
+impl<T: DeserializeOwned + Send> FromRequestParts<Shared> for PathOf<T> {
+    type Rejection = Failure;
+
+    async fn from_request_parts(parts: &mut Parts, app: &Shared) -> Result<Self, Failure> {
+        Path::from_request_parts(parts, app).await.map(|Path(path)| Self(path)).map_err(|rejection| {
+            Failure(Error::new(Code::Malformed, format!("the path is not as expected: {}", rejection.body_text())))
         })
     }
 }
