@@ -6,16 +6,15 @@
 FROM rust:1.95-bookworm AS build
 WORKDIR /src
 COPY Cargo.toml Cargo.lock ./
-COPY .cargo .cargo
 COPY client-core client-core
 COPY homeserver homeserver
+COPY loadgen loadgen
 COPY missivectl missivectl
 COPY xtask xtask
 COPY migrations migrations
 RUN --mount=type=cache,target=/usr/local/cargo/registry \
     --mount=type=cache,target=/src/target \
-    cargo xtask setup \
-    && cargo build --release --locked -p homeserver -p missivectl \
+    cargo build --release --locked -p homeserver -p missivectl \
     && install -D -t /out target/release/homeserver target/release/missivectl
 
 # Watches the sources, which are mounted, and builds and restarts the server when they change.

@@ -67,8 +67,8 @@ impl Signal {
     pub(crate) async fn install(storage: &Storage, new: NewIdentity, published: bool) -> Result<(), SignalError> {
         let mut batch = Batch::default();
         let own = [Table::PreKey, Table::SignedPreKey, Table::KyberPreKey, Table::KyberLastResort, Table::BaseKey];
-        // What was encrypted under the old identity is of no use to anyone.
-        for table in own.into_iter().chain([Table::Session, Table::Outbox]) {
+        // What the outbox holds was encrypted under the old identity; its receivers can still read it.
+        for table in own.into_iter().chain([Table::Session]) {
             batch.clear(table);
         }
         batch.append(new.batch);

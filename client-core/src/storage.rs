@@ -1,7 +1,7 @@
 //! One encrypted SQLite file an account, with one owner.
 //!
 //! A copy of the file without its key tells how many rows of each kind there are and, of what is remembered against
-//! replays, the day; it tells no text, name or key.
+//! replays, the day; it tells no text and no key, and no name but the account's own, which its folder has.
 
 mod batch;
 mod error;

@@ -18,7 +18,7 @@ use axum::{
 };
 use client_core::{
     Client, Clock, Error, Event, Options, Reconnect, Registration, Unlock,
-    wire::{ClaimedBundle, ClientFrame, Code, MessageId, State, StatusFrame},
+    wire::{ClaimedBundle, ClientFrame, Code, KeyUpload, MessageId, State, StatusFrame},
 };
 use common::{KEY, Party, bundle};
 use proptest::{prelude::*, strategy::ValueTree as _, test_runner::TestRunner};
@@ -112,13 +112,20 @@ struct Puppet {
     bob: ClaimedBundle,
     token: String,
     refreshed: Mutex<u32>,
+    published: Mutex<Option<KeyUpload>>,
     socket: mpsc::Sender<WebSocket>,
 }
 
 impl Puppet {
     async fn start(bob: ClaimedBundle, token: &str) -> (String, Arc<Self>, mpsc::Receiver<WebSocket>) {
         let (socket, sockets) = mpsc::channel(1);
-        let puppet = Arc::new(Self { bob, token: token.to_owned(), refreshed: Mutex::new(0), socket });
+        let puppet = Arc::new(Self {
+            bob,
+            token: token.to_owned(),
+            refreshed: Mutex::new(0),
+            published: Mutex::new(None),
+            socket,
+        });
         let router = Router::new()
             .route("/", get(upgrade))
             .route("/api/v1/users", post(logged_in))
@@ -128,7 +135,7 @@ impl Puppet {
                 "/api/v1/users/{name}/keys/count",
                 get(async || Json(json!({"data": {"preKeys": 1, "pqPreKeys": 0}}))),
             )
-            .route("/api/v1/users/{name}/keys", post(async || Json(json!({"data": {}}))).get(claimed))
+            .route("/api/v1/users/{name}/keys", post(published).get(claimed))
             .with_state(puppet.clone());
         (serve(router).await, puppet, sockets)
     }
@@ -157,6 +164,11 @@ async fn refreshed(Shared(puppet): Shared<Arc<Puppet>>, headers: HeaderMap) -> R
         .into_response()
 }
 
+async fn published(Shared(puppet): Shared<Arc<Puppet>>, Json(upload): Json<KeyUpload>) -> Json<Value> {
+    puppet.published.lock().await.get_or_insert(upload);
+    Json(json!({"data": {}}))
+}
+
 async fn claimed(Shared(puppet): Shared<Arc<Puppet>>) -> Json<Value> {
     Json(json!({"data": puppet.bob}))
 }
@@ -167,13 +179,14 @@ struct Stage {
     connection: client_core::Connection,
     socket: WebSocket,
     bob: Party,
+    alice_keys: ClaimedBundle,
     _home: tempfile::TempDir,
 }
 
 impl Stage {
     async fn set() -> Self {
         let bob = Party::new("bob@two.example").await;
-        let (server, _, mut sockets) = Puppet::start(bundle(&bob.upload, Some(0)), "opaque").await;
+        let (server, puppet, mut sockets) = Puppet::start(bundle(&bob.upload, Some(0)), "opaque").await;
         let home = tempfile::tempdir().unwrap();
         let alice = register(&options(home.path()), &server).await.unwrap();
         let connecting = alice.connect(Reconnect::Never);
@@ -183,7 +196,8 @@ impl Stage {
             socket
         };
         let (connection, socket) = tokio::join!(connecting, greeting);
-        let mut stage = Self { alice, connection: connection.unwrap(), socket, bob, _home: home };
+        let alice_keys = bundle(puppet.published.lock().await.as_ref().unwrap(), Some(0));
+        let mut stage = Self { alice, connection: connection.unwrap(), socket, bob, alice_keys, _home: home };
         assert!(matches!(stage.event().await, Event::Connected { pending: 0 }));
         stage
     }
@@ -234,6 +248,7 @@ async fn frames_of_any_kind_are_survived() {
         json!({"noted": {"messageIds": [Uuid::now_v7()], "state": "read"}}),
         json!({"keys": {"preKeys": 100, "pqPreKeys": 100}}),
         json!({"peerIncarnation": {"server": "two.example", "incarnation": INCARNATION}}),
+        json!({"peerIncarnation": {"server": "Two..Example", "incarnation": 1}}),
         json!({"id": "x", "sender": "y", "content": "!"}),
         json!({"drained": true}),
     ] {
@@ -282,6 +297,37 @@ async fn a_temporary_error_is_tried_again_and_a_final_one_is_told() {
     say(&mut stage.socket, json!({"error": "gone", "code": "receiver_gone", "id": id})).await;
     let Event::Status(change) = stage.event().await else { panic!("not a status") };
     assert_eq!((change.state, change.code), (State::Undeliverable, Some(Code::ReceiverGone)));
+}
+
+#[tokio::test]
+async fn a_restored_peer_gets_what_it_has_not_answered_for_again() {
+    let mut stage = Stage::set().await;
+    let id = stage.sent("hello").await;
+    say(&mut stage.socket, json!({"messageId": id, "state": "sent", "sender": "bob@two.example"})).await;
+    assert!(matches!(stage.event().await, Event::Status(_)));
+    say(&mut stage.socket, json!({"peerIncarnation": {"server": "two.example", "incarnation": INCARNATION}})).await;
+    let ClientFrame::Message(again) = stage.frame().await else { panic!("not a message") };
+    assert_eq!(again.id, Some(id));
+}
+
+#[tokio::test]
+async fn every_read_is_told_however_many_are_owed() {
+    let mut stage = Stage::set().await;
+    stage.bob.mailbox.learn_bundle(stage.alice.address(), &stage.alice_keys).await.unwrap();
+    let mut shown = Vec::new();
+    for n in 0..101 {
+        let message = stage.bob.write_to(stage.alice.address(), &n.to_string()).await;
+        say(&mut stage.socket, json!(message)).await;
+        let ClientFrame::Status(_) = stage.frame().await else { panic!("not a status") };
+        let Event::Message(message) = stage.event().await else { panic!("not a message") };
+        shown.push(message);
+    }
+    stage.alice.mark_read(&shown.iter().collect::<Vec<_>>()).await.unwrap();
+    let ClientFrame::Status(first) = stage.frame().await else { panic!("not a status") };
+    assert_eq!((first.state, first.message_ids.len()), (State::Read, 100));
+    say(&mut stage.socket, json!({"noted": {"messageIds": first.message_ids, "state": "read"}})).await;
+    let ClientFrame::Status(second) = stage.frame().await else { panic!("not a status") };
+    assert_eq!((second.state, second.message_ids), (State::Read, vec![shown[100].id]));
 }
 
 #[tokio::test]

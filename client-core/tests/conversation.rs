@@ -5,7 +5,7 @@ mod common;
 
 use client_core::{
     Body, Credentials, Error, Registration, Settled, SignalError, Unlock,
-    wire::{Base64, CipherKind, Code, State, StatusUpdate},
+    wire::{Base64, CipherKind, Code, PeerIncarnation, State, StatusUpdate},
 };
 use common::{Party, bundle};
 use rand::seq::SliceRandom as _;
@@ -240,6 +240,44 @@ async fn a_restored_homeserver_gets_everything_again() {
     assert_eq!(sent().await, 1);
     alice.mailbox.greet(after).await.unwrap();
     assert_eq!(sent().await, 0);
+    // Taken again, it is not sent a third time.
+    let again = alice.mailbox.apply_status(&status(id, State::Sent, &bob)).await.unwrap();
+    assert!(again.changes.is_empty());
+    assert_eq!(sent().await, 1);
+}
+
+#[tokio::test]
+async fn another_restored_server_gets_what_is_its_own_again_once() {
+    let (alice, bob) = confirmed_pair().await;
+    let carol = Party::new("carol@three.example").await;
+    alice.mailbox.learn_bundle(carol.address(), &bundle(&carol.upload, Some(0))).await.unwrap();
+    let sent = async |to: &Party| {
+        let id = alice.mailbox.compose(to.address(), "hello").await.unwrap();
+        alice.mailbox.apply_status(&status(id, State::Sent, to)).await.unwrap();
+    };
+    let waiting = async |to: &Party| {
+        let outbox = alice.mailbox.outbox(0, 100).await.unwrap();
+        outbox.iter().filter(|(_, outgoing)| outgoing.receiver == *to.address() && !outgoing.sent).count()
+    };
+    sent(&carol).await;
+    let first = waiting(&bob).await;
+    sent(&bob).await;
+    let peer = PeerIncarnation { server: bob.address().server.clone(), incarnation: Uuid::now_v7() };
+    assert!(alice.mailbox.peer_greets(&peer).await.unwrap());
+    assert_eq!((waiting(&bob).await, waiting(&carol).await), (first + 1, 0));
+    assert!(!alice.mailbox.peer_greets(&peer).await.unwrap());
+    let stranger = PeerIncarnation { server: "four.example".parse().unwrap(), ..peer };
+    assert!(!alice.mailbox.peer_greets(&stranger).await.unwrap());
+}
+
+#[tokio::test]
+async fn new_keys_lose_nothing_that_was_written_before() {
+    let (alice, bob) = confirmed_pair().await;
+    let message = alice.write(&bob, "written under the old keys").await;
+    alice.mailbox.install().await.unwrap();
+    let outbox = alice.mailbox.outbox(0, 100).await.unwrap();
+    assert!(outbox.iter().any(|(_, outgoing)| outgoing.id == message.id));
+    assert_eq!(text(&bob, &message).await, "written under the old keys");
 }
 
 #[tokio::test]

@@ -3,12 +3,17 @@
 
 mod common;
 
+use std::sync::{
+    Arc,
+    atomic::{AtomicUsize, Ordering},
+};
+
 use client_core::{
     Settled,
     wire::{CipherKind, Content, Delivered},
 };
-use common::Party;
-use libsignal_protocol::{IdentityKey, PublicKey, SignalMessage};
+use common::{Party, bundle};
+use libsignal_protocol::{IdentityKey, KyberPayload, PreKeySignalMessage, PublicKey, SignalMessage};
 use proptest::{prelude::*, test_runner::TestRunner};
 use tokio::runtime::Runtime;
 use uuid::Uuid;
@@ -102,6 +107,7 @@ fn noise_is_undecryptable() {
 /// Each of these makes libsignal v0.85.3 panic, or go on without its post-quantum half, before it authenticates.
 #[test]
 fn malformed_post_quantum_parts_are_refused_before_they_are_read() {
+    let panics = count_panics();
     let runtime = Runtime::new().unwrap();
     let (alice, bob, message) = pair(&runtime);
     let genuine = SignalMessage::try_from(message.content.decode().as_slice()).unwrap();
@@ -119,10 +125,58 @@ fn malformed_post_quantum_parts_are_refused_before_they_are_read() {
         let received = runtime.block_on(bob.mailbox.receive(&forged)).unwrap();
         assert_eq!(received.settled, Settled::Undecryptable, "{field:?}");
     }
+    for field in fields {
+        let first = runtime.block_on(first_message(&bob));
+        let forged = in_first_message(&first.content.decode(), field);
+        let forged = with(&first, Some(CipherKind::PreKey), &forged);
+        let received = runtime.block_on(bob.mailbox.receive(&forged)).unwrap();
+        assert_eq!(received.settled, Settled::Undecryptable, "{field:?}");
+    }
+    assert_eq!(panics(), 0, "libsignal has read what it cannot read");
     let zeros = PublicKey::deserialize(&[&[5][..], &[0; 32]].concat()).unwrap();
     let forged = with(&message, Some(CipherKind::Message), forge(zeros, genuine.pq_ratchet()).serialized());
     assert_eq!(runtime.block_on(bob.mailbox.receive(&forged)).unwrap().settled, Settled::Undecryptable);
 
     let received = runtime.block_on(bob.mailbox.receive(&message)).unwrap();
     assert_eq!(received.message.unwrap().text(), Some("the real one"));
+}
+
+/// Bob's last-resort key is used, so that any number can begin.
+async fn first_message(bob: &Party) -> Delivered {
+    let carol = Party::new("carol@one.example").await;
+    carol.mailbox.learn_bundle(bob.address(), &bundle(&bob.upload, None)).await.unwrap();
+    carol.write(bob, "hello").await
+}
+
+/// The same first message with another post-quantum part inside.
+fn in_first_message(genuine: &[u8], pq_ratchet: &[u8]) -> Vec<u8> {
+    let first = PreKeySignalMessage::try_from(genuine).unwrap();
+    let (inside, sender) = (first.message(), first.identity_key());
+    let (key, body) = (*inside.sender_ratchet_key(), inside.body());
+    let inside = SignalMessage::new(4, &[1; 32], key, inside.counter(), 0, body, sender, sender, pq_ratchet).unwrap();
+    let kyber = KyberPayload::new(first.kyber_pre_key_id().unwrap(), first.kyber_ciphertext().unwrap().clone());
+    PreKeySignalMessage::new(
+        4,
+        first.registration_id(),
+        first.pre_key_id(),
+        first.signed_pre_key_id(),
+        Some(kyber),
+        *first.base_key(),
+        *sender,
+        inside,
+    )
+    .unwrap()
+    .serialized()
+    .to_vec()
+}
+
+/// A caught panic is an answer like any other; this tells that there was one.
+fn count_panics() -> impl Fn() -> usize {
+    let count = Arc::new(AtomicUsize::new(0));
+    let (counter, before) = (count.clone(), std::panic::take_hook());
+    std::panic::set_hook(Box::new(move |panic| {
+        counter.fetch_add(1, Ordering::Relaxed);
+        before(panic);
+    }));
+    move || count.load(Ordering::Relaxed)
 }

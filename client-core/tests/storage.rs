@@ -115,6 +115,29 @@ async fn a_key_file_is_private_and_serves_several_accounts() {
     assert!(matches!(refused, StorageError::KeyFile { .. }), "{refused}");
 }
 
+/// Of two who make the same key file at once, one is first, and the other takes its key.
+#[tokio::test]
+async fn a_key_file_is_made_once_and_nothing_beside_it_is_touched() {
+    let home = tempfile::tempdir().unwrap();
+    let path = home.path().join("my.key");
+    fs::write(home.path().join("my.new"), "somebody's").unwrap();
+    let unlock = Unlock::KeyFile(path);
+    let addresses: Vec<Address> = (0..8).map(|n| format!("a{n}@one.example").parse().unwrap()).collect();
+    let made = addresses.iter().map(|address| {
+        let (home, address, unlock) = (home.path().to_owned(), address.clone(), unlock.clone());
+        tokio::spawn(async move { drop(common::storage(&home, &address, &unlock).await) })
+    });
+    for task in made.collect::<Vec<_>>() {
+        task.await.unwrap();
+    }
+    for address in &addresses {
+        open(home.path(), address, &unlock).await.unwrap();
+    }
+    assert_eq!(fs::read(home.path().join("my.new")).unwrap(), b"somebody's");
+    let left = fs::read_dir(home.path()).unwrap().filter(|entry| entry.as_ref().unwrap().path().is_file()).count();
+    assert_eq!(left, 2);
+}
+
 #[tokio::test]
 async fn a_namespace_has_one_owner_and_lets_others_look() {
     let home = tempfile::tempdir().unwrap();

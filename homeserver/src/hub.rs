@@ -1,7 +1,13 @@
 //! Who is connected here: one mailbox a device, which owns the order of everything that goes to it.
 
+mod input;
+mod job;
+mod link;
 mod mailbox;
+mod notice;
 mod statuses;
+mod turns;
+mod waiting;
 
 use std::{
     collections::BTreeMap,
@@ -12,7 +18,11 @@ use missive_wire::DeviceId;
 use tokio::sync::mpsc;
 use uuid::Uuid;
 
-pub use mailbox::{Done, Input, Job, Link, Mailbox, Notice, Op, Outcome, Outgoing, WAIT, WINDOW, Written};
+pub use input::{Input, Link, Outcome, Outgoing};
+pub use job::{Done, Job, Op, Written};
+pub use mailbox::{Mailbox, WAIT, WINDOW};
+pub use notice::Notice;
+pub use turns::{Held, Reply, Turns};
 
 use crate::model::DeviceKey;
 

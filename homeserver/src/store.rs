@@ -24,7 +24,7 @@ pub use open::{MigrationState, OpenError};
 pub use server::SealedKey;
 pub use sessions::{Ended, NewSession, Rotation, SessionCreated};
 pub use write_op::{Quota, WriteOp, WriteResult};
-pub use writer::{WriteFailed, Writer};
+pub use writer::{Committed, WriteFailed, Writer};
 
 /// A store function's result.
 pub type Result<T> = std::result::Result<T, StoreError>;

@@ -13,4 +13,5 @@ mod api {
     mod revocation;
     mod scopes;
     mod sessions;
+    mod sockets;
 }

@@ -153,6 +153,31 @@ fn production_migrates_first_and_by_a_step_of_its_own() {
 }
 
 #[test]
+fn each_image_is_built_once_and_whoever_shares_it_pulls_none() {
+    let mut built = BTreeSet::new();
+    let services: Vec<_> = services().into_iter().filter(|(file, ..)| file.contains("prod")).collect();
+    for (_, name, service) in services.iter().filter(|(.., service)| service.get("build").is_some()) {
+        assert!(built.insert(text(&service["image"])), "{name} builds an image that another service builds");
+    }
+    let shared = services.iter().filter(|(.., service)| service.get("build").is_none());
+    for (_, name, service) in shared.filter(|(.., service)| built.contains(&text(&service["image"]))) {
+        assert_eq!(service["pull_policy"], "never", "{name}");
+    }
+    assert_eq!(built.len(), 1);
+}
+
+#[test]
+fn postgres_is_healthy_only_once_others_can_connect() {
+    let mut seen = 0;
+    for (file, name, service) in services() {
+        let Some(check) = strings(&service["healthcheck"]["test"]) else { continue };
+        assert!(check.windows(2).any(|pair| pair == ["--host", "127.0.0.1"]), "{file}: {name}: {check:?}");
+        seen += 1;
+    }
+    assert_eq!(seen, COMPOSE_FILES.len());
+}
+
+#[test]
 fn caddy_reaches_the_server_and_is_believed() {
     let file = read_yaml("docker-compose.prod.yml");
     let caddy = read("config/Caddyfile");

@@ -1,135 +1,17 @@
 //! The hand-over's state machine, alone: what it tells a sender, and what it asks the database, in which order.
 #![allow(clippy::unwrap_used, clippy::panic)]
 
-use std::sync::Arc;
+#[path = "mailbox/rig.rs"]
+mod rig;
 
 use homeserver::{
-    hub::{Done, Input, Job, Link, Mailbox, Notice, Op, Outcome, Outgoing, WAIT, WINDOW, Written},
-    model::{DeviceKey, MessageSelector, SettledRow, StoredMessage},
+    hub::{Done, Input, Job, Link, Outcome, Outgoing, WAIT, WINDOW},
+    model::MessageSelector,
 };
-use missive_wire::{Address, Code, Content, Delivered, DeviceId, ServerFrame, State, Timestamp};
-use tokio::{
-    sync::{mpsc, oneshot},
-    time::Instant,
-};
+use missive_wire::{Code, DeviceId, ServerFrame, State};
+use rig::Rig;
+use tokio::sync::mpsc;
 use uuid::Uuid;
-
-/// A mailbox, its device's link, and the rows of a store that is as simple as can be.
-struct Rig {
-    mailbox: Mailbox,
-    frames: mpsc::Receiver<Outgoing>,
-    now: Instant,
-    alice: Uuid,
-    rows: Vec<StoredMessage>,
-    next: i64,
-}
-
-impl Rig {
-    fn new() -> Self {
-        let mailbox = Mailbox::new(address("bob"));
-        let (_, frames) = mpsc::channel(1);
-        Self { mailbox, frames, now: Instant::now(), alice: Uuid::now_v7(), rows: Vec::new(), next: 1 }
-    }
-
-    fn connect(&mut self, id: u64) {
-        let (sender, frames) = mpsc::channel(512);
-        self.frames = frames;
-        self.input(Input::Connect(Link { id, session: Uuid::nil(), frames: sender }));
-    }
-
-    fn online() -> Self {
-        let mut rig = Self::new();
-        rig.connect(1);
-        rig.settle_jobs();
-        let frames = rig.received();
-        assert!(matches!(frames[0], Outgoing::Hello { pending: 0 }), "{frames:?}");
-        assert!(matches!(frames[1], Outgoing::Frame(ServerFrame::Drained { .. })), "{frames:?}");
-        rig
-    }
-
-    fn input(&mut self, input: Input) {
-        self.mailbox.input(input, self.now);
-    }
-
-    fn deliver(&mut self, message: &Arc<Delivered>) -> oneshot::Receiver<Outcome> {
-        let (reply, outcome) = oneshot::channel();
-        self.input(Input::Deliver { message: message.clone(), reply });
-        outcome
-    }
-
-    fn received_says(&mut self, message: &Delivered) {
-        let which = MessageSelector::Triple(message.sender.clone(), message.sender_device, message.id);
-        self.input(Input::Settle { which, state: State::Received, code: None, done: None });
-    }
-
-    fn message(&self, n: u8) -> Arc<Delivered> {
-        Arc::new(Delivered {
-            id: Uuid::from_u128(u128::from(n)),
-            sender: address("alice"),
-            sender_id: Some(self.alice),
-            sender_device: DeviceId::FIRST,
-            kind: None,
-            content: Content::encode(&[n]),
-            sent_at: Timestamp::from_millis(0),
-        })
-    }
-
-    /// Runs jobs against the simple store until there is none; returns the notices.
-    fn settle_jobs(&mut self) -> Vec<Notice> {
-        let mut notices = Vec::new();
-        while let Some(job) = self.mailbox.next_job() {
-            let done = self.run(job);
-            notices.extend(self.mailbox.done(done));
-        }
-        notices
-    }
-
-    fn run(&mut self, job: Job) -> Done {
-        match job {
-            Job::Count => Done::Counted(self.rows.len() as u64, self.rows.last().map_or(0, |row| row.seq)),
-            Job::Read(limit) => Done::Read(self.rows.iter().take(limit).cloned().collect()),
-            Job::ReadStatuses(_) => Done::ReadStatuses(Vec::new()),
-            Job::Write(ops) => Done::Written(ops.into_iter().map(|op| self.write(op)).collect()),
-        }
-    }
-
-    fn write(&mut self, op: Op) -> Written {
-        match op {
-            Op::Store(message) => {
-                let seq = self.next;
-                self.next += 1;
-                self.rows.push(StoredMessage { seq, message: (*message).clone() });
-                Written::Stored(seq, true)
-            }
-            Op::Settle(MessageSelector::Triple(_, _, id), ..) => {
-                let sender = Some(DeviceKey { account: self.alice, device: DeviceId::FIRST });
-                let gone = self.rows.extract_if(.., |row| row.message.id == id);
-                Written::Settled(gone.map(|row| SettledRow { seq: row.seq, sender, message_id: id }).collect())
-            }
-            Op::Settle(MessageSelector::Id(_), ..) => panic!("not used here"),
-            Op::PutStatus(_) | Op::AcknowledgeStatuses(..) => Written::Rows(1),
-        }
-    }
-
-    fn received(&mut self) -> Vec<Outgoing> {
-        std::iter::from_fn(|| self.frames.try_recv().ok()).collect()
-    }
-
-    /// The ids of the messages that the device was sent since the last look.
-    fn messages(&mut self) -> Vec<u128> {
-        self.received()
-            .into_iter()
-            .filter_map(|outgoing| match outgoing {
-                Outgoing::Message(message) => Some(message.id.as_u128()),
-                _ => None,
-            })
-            .collect()
-    }
-}
-
-fn address(name: &str) -> Address {
-    format!("{name}@one.example").parse().unwrap()
-}
 
 #[test]
 fn an_acknowledged_message_touches_no_database() {
@@ -349,4 +231,28 @@ fn a_count_that_fails_is_asked_again() {
     assert!(matches!(rig.mailbox.next_job(), Some(Job::Count)));
     rig.mailbox.done(Done::Failed);
     assert!(matches!(rig.mailbox.next_job(), Some(Job::Count)));
+}
+
+#[test]
+fn nothing_of_the_same_socket_overtakes_a_message_that_failed() {
+    let mut rig = Rig::new();
+    let (first, second) = (rig.message(1), rig.message(2));
+    let mut outcome = rig.deliver(&first);
+    assert!(matches!(rig.mailbox.next_job(), Some(Job::Write(_))));
+    rig.mailbox.done(Done::Failed);
+    assert_eq!(outcome.try_recv(), Ok(Outcome::Failed));
+    let mut late = rig.deliver(&second);
+    assert_eq!(late.try_recv(), Ok(Outcome::AfterFailed), "it was on its way when the first one failed");
+
+    rig.turns.come(first.id);
+    let (mut again, mut behind) = (rig.deliver(&first), rig.deliver(&second));
+    rig.settle_jobs();
+    assert_eq!((again.try_recv(), behind.try_recv()), (Ok(Outcome::Stored), Ok(Outcome::Stored)));
+
+    let other_socket = std::mem::take(&mut rig.turns);
+    other_socket.fail(Some(Uuid::nil()), first.id);
+    let third = rig.message(3);
+    let mut free = rig.deliver(&third);
+    rig.settle_jobs();
+    assert_eq!(free.try_recv(), Ok(Outcome::Stored), "another socket's failures hold nothing up");
 }

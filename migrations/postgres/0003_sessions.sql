@@ -13,5 +13,4 @@ CREATE TABLE sessions (
     FOREIGN KEY (account_id, device_id) REFERENCES devices (account_id, device_id) ON DELETE CASCADE
 );
 CREATE INDEX sessions_by_account ON sessions (account_id);
-CREATE INDEX sessions_by_previous_token ON sessions (previous_token_hash);
 CREATE INDEX sessions_by_expiry ON sessions (token_expires_at);

@@ -88,7 +88,7 @@ impl From<OpenError> for Failure {
         let kind = match &error {
             OpenError::Connect { .. } => Kind::DatabaseUnavailable,
             OpenError::Pending(_) => Kind::NotMigrated,
-            OpenError::Migrate(_) => Kind::Failed,
+            OpenError::Migrate(_) | OpenError::Newer(_) => Kind::Failed,
         };
         Self::new(kind, error)
     }

@@ -1,6 +1,7 @@
 //! The project's chores, as `cargo xtask <command>`.
 #![forbid(unsafe_code)]
 
+mod bench;
 mod demo;
 mod guard;
 mod postgres;
@@ -37,6 +38,8 @@ enum Command {
     Postgres,
     /// Show two people exchanging encrypted messages through a fresh homeserver
     Demo(demo::Options),
+    /// Measure a release build with the load generator, on SQLite and on a private PostgreSQL that syncs to the disk
+    Bench(bench::Options),
 }
 
 fn main() -> ExitCode {
@@ -56,6 +59,7 @@ fn run(command: Command) -> Result<()> {
         Command::Test(options) => test::run(&options),
         Command::Postgres => postgres::serve(),
         Command::Demo(options) => demo::run(&options),
+        Command::Bench(options) => bench::run(&options),
     }
 }
 

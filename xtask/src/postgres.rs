@@ -25,6 +25,9 @@ const SCRIPT: &str = include_str!("postgres.sh");
 const ATTEMPTS: u32 = 3;
 const START_TIMEOUT: Duration = Duration::from_mins(1);
 
+/// What the tests' data are: they need not survive a crash of the machine, so nothing is flushed to the disk.
+const NOT_DURABLE: [&str; 4] = ["-c", "fsync=off", "-c", "full_page_writes=off"];
+
 /// A running server.
 pub(crate) struct Postgres {
     url: String,
@@ -32,17 +35,26 @@ pub(crate) struct Postgres {
 }
 
 impl Postgres {
-    /// Makes a cluster and starts it on a free port.
+    /// Makes a cluster and starts it on a free port, for tests.
     pub(crate) fn start() -> Result<Self> {
+        Self::start_for(None)
+    }
+
+    /// The same for a benchmark: on one core, and a commit is on the disk.
+    pub(crate) fn start_durable(core: usize) -> Result<Self> {
+        Self::start_for(Some(core))
+    }
+
+    fn start_for(bench_core: Option<usize>) -> Result<Self> {
         let bin = system::postgres_bin().context("no PostgreSQL server found; `cargo xtask test` installs one")?;
         for _ in 1..ATTEMPTS {
             // Somebody may take the port between our look and PostgreSQL's.
-            match Self::start_on(&bin, free_port()?) {
+            match Self::start_on(&bin, free_port()?, bench_core) {
                 Ok(server) => return Ok(server),
                 Err(error) => eprintln!("{error:#}\ntrying again on another port"),
             }
         }
-        Self::start_on(&bin, free_port()?)
+        Self::start_on(&bin, free_port()?, bench_core)
     }
 
     /// The URL of its `postgres` database, with superuser rights.
@@ -50,13 +62,13 @@ impl Postgres {
         &self.url
     }
 
-    fn start_on(bin: &Path, port: u16) -> Result<Self> {
+    fn start_on(bin: &Path, port: u16, bench_core: Option<usize>) -> Result<Self> {
         let user = user()?;
         let password = random::hex(16)?;
         let folder = make_folder(&password, user.as_ref())?;
         let log = folder.join("log");
         let guard = Guard::new("INT").remove(folder.clone()).log(File::create(&log)?);
-        let mut process = guard.start(&command(bin, &folder, port, user.as_ref()))?;
+        let mut process = guard.start(&command(bin, &folder, port, user.as_ref(), bench_core))?;
         wait_ready(&mut process, &folder).with_context(|| {
             let log = fs::read_to_string(&log).unwrap_or_default();
             format!("PostgreSQL did not start:\n{log}")
@@ -102,14 +114,20 @@ fn make_folder(password: &str, user: Option<&User>) -> Result<PathBuf> {
     Ok(folder)
 }
 
-fn command(bin: &Path, folder: &Path, port: u16, user: Option<&User>) -> Command {
-    let mut command = Command::new("setpriv");
+fn command(bin: &Path, folder: &Path, port: u16, user: Option<&User>, bench_core: Option<usize>) -> Command {
+    let mut command = Command::new(if bench_core.is_some() { "taskset" } else { "setpriv" });
+    if let Some(core) = bench_core {
+        command.args(["--cpu-list", &core.to_string(), "setpriv"]);
+    }
     if let Some(User { uid, gid }) = user {
         command.args(["--reuid", &uid.to_string(), "--regid", &gid.to_string(), "--clear-groups"]);
     }
     // The guard has set this too, but a change of the user clears it.
     command.args(["--pdeathsig", "INT", "/bin/sh", "-c", SCRIPT, "postgres"]);
     command.arg(bin).arg(folder).arg(port.to_string());
+    if bench_core.is_none() {
+        command.args(NOT_DURABLE);
+    }
     command.current_dir(folder).env("LC_ALL", "C");
     command
 }
@@ -165,5 +183,14 @@ mod tests {
         assert!(folder.exists());
         drop(server);
         assert!(!folder.exists());
+    }
+
+    #[test]
+    fn a_benchmark_gets_one_whose_commits_reach_the_disk() {
+        let server = Postgres::start_durable(0).unwrap();
+        let psql = system::postgres_bin().unwrap().join("psql");
+        let query = "select current_setting('fsync'), current_setting('full_page_writes')";
+        let answer = Command::new(psql).args([server.url(), "-Atc", query]).output().unwrap();
+        assert_eq!(String::from_utf8(answer.stdout).unwrap().trim_end(), "on|on");
     }
 }

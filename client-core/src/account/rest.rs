@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use missive_wire::{Code, Data, ErrorBody};
-use reqwest::{Method, RequestBuilder, Response, StatusCode, Url, header, redirect::Policy};
+use reqwest::{Method, RequestBuilder, Response, StatusCode, Url, header, header::HeaderValue, redirect::Policy};
 use secrecy::{ExposeSecret, SecretString};
 use serde::{Serialize, de::DeserializeOwned};
 
@@ -117,7 +117,15 @@ fn authorize(request: RequestBuilder, credential: &Credential<'_>) -> RequestBui
         Credential::None => request,
         Credential::Bearer(token) => request.bearer_auth(token.expose_secret()),
         Credential::Cookie(token) => {
-            request.header(header::COOKIE, format!("{REFRESH_COOKIE}={}", token.expose_secret()))
+            let cookie = HeaderValue::try_from(format!("{REFRESH_COOKIE}={}", token.expose_secret()));
+            match cookie {
+                Ok(mut cookie) => {
+                    cookie.set_sensitive(true);
+                    request.header(header::COOKIE, cookie)
+                }
+                // The server sent it as a header, so it is one; without it the answer is 401.
+                Err(_) => request,
+            }
         }
     }
 }

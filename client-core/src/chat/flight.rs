@@ -79,6 +79,11 @@ impl Flight {
         self.retry_at = Some(self.retry_at.map_or(at, |known| known.max(at)));
     }
 
+    /// Looks at everything again; what is under way stays so.
+    pub(super) fn rewind(&mut self) {
+        self.cursor = 0;
+    }
+
     /// When to look again at what failed for now.
     pub(super) fn retry_at(&self) -> Option<Instant> {
         self.retry_at

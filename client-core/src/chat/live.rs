@@ -117,7 +117,16 @@ impl<'a> Live<'a> {
             ServerFrame::Message(delivered) => self.message(&delivered).await?,
             ServerFrame::Status(update) => self.status(&update).await?,
             ServerFrame::Error(error) => self.error(error).await?,
-            ServerFrame::Noted { noted } => self.inner.mailbox.reads_noted(&noted.message_ids).await?,
+            ServerFrame::Noted { noted } => {
+                self.inner.mailbox.reads_noted(&noted.message_ids).await?;
+                self.owe_reads().await?;
+            }
+            ServerFrame::PeerIncarnation { peer_incarnation } => {
+                if self.inner.mailbox.peer_greets(&peer_incarnation).await? {
+                    self.flight.rewind();
+                    self.pump().await?;
+                }
+            }
             ServerFrame::Keys { keys } => self.replenish(keys),
             ServerFrame::Drained { .. } => self.emit(Event::Drained).await,
             ServerFrame::Hello { .. } => {}

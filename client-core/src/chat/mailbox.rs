@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use missive_wire::{Address, ClaimedBundle, KeyUpload, MessageId, Timestamp};
+use missive_wire::{Address, ClaimedBundle, KeyUpload, MessageId, PeerIncarnation, Timestamp};
 use serde::{Deserialize, Serialize};
 use tokio::sync::{Mutex, MutexGuard};
 use uuid::Uuid;
@@ -138,11 +138,30 @@ impl Mailbox {
         let known = self.storage.get::<Uuid>(Table::Meta, INCARNATION).await?;
         if known != Some(incarnation) {
             if known.is_some() {
-                outbox::unsend_all(self, &mut batch).await?;
+                outbox::unsend(self, &mut batch, |_| true).await?;
             }
             batch.put(Table::Meta, INCARNATION, &incarnation)?;
         }
         Ok(self.storage.commit(batch).await?)
+    }
+
+    /// Heeds another server's incarnation, once: everything that its accounts have not acknowledged counts as not sent.
+    /// Says whether that was anything.
+    pub async fn peer_greets(&self, peer: &PeerIncarnation) -> Result<bool, Error> {
+        let _owner = self.owner().await;
+        let key = format!("incarnation of {}", peer.server);
+        if self.storage.get::<Uuid>(Table::Meta, key.as_bytes()).await? == Some(peer.incarnation) {
+            return Ok(false);
+        }
+        let mut batch = Batch::default();
+        outbox::unsend(self, &mut batch, |receiver| receiver.server == peer.server).await?;
+        if batch.is_empty() {
+            // Nothing is remembered of servers that are only named.
+            return Ok(false);
+        }
+        batch.put(Table::Meta, key, &peer.incarnation)?;
+        self.storage.commit(batch).await?;
+        Ok(true)
     }
 
     /// Notes that messages of an account were shown; their sender is told until the server has noted it.

@@ -82,14 +82,14 @@ pub(super) async fn compose(
     Ok(id)
 }
 
-/// Everything counts as not sent, so that it is sent again.
-pub(super) async fn unsend_all(mailbox: &Mailbox, batch: &mut Batch) -> Result<(), Error> {
+/// What goes to these receivers counts as not sent, so that it is sent again.
+pub(super) async fn unsend(mailbox: &Mailbox, batch: &mut Batch, to: impl Fn(&Address) -> bool) -> Result<(), Error> {
     let mut position = 0;
     loop {
         let page = mailbox.storage.list_after::<Outgoing>(Table::Outbox, position, PAGE).await?;
         let Some((last, _)) = page.last() else { return Ok(()) };
         position = *last;
-        for (_, outgoing) in page.into_iter().filter(|(_, outgoing)| outgoing.sent) {
+        for (_, outgoing) in page.into_iter().filter(|(_, outgoing)| outgoing.sent && to(&outgoing.receiver)) {
             save(batch, &Outgoing { sent: false, ..outgoing })?;
         }
     }

@@ -5,7 +5,10 @@ use std::time::Duration;
 use futures_util::{SinkExt as _, StreamExt as _};
 use missive_wire::{FRAME_MAX_BYTES, Hello, ServerFrame};
 use secrecy::{ExposeSecret as _, SecretString};
-use tokio::{net::TcpStream, time::timeout};
+use tokio::{
+    net::TcpStream,
+    time::{Instant, timeout, timeout_at},
+};
 use tokio_tungstenite::{
     MaybeTlsStream, WebSocketStream, connect_async_with_config,
     tungstenite::{
@@ -31,7 +34,11 @@ const SILENCE: Duration = Duration::from_secs(90);
 const GOODBYE: Duration = Duration::from_secs(2);
 
 /// An open connection.
-pub(super) struct Socket(WebSocketStream<MaybeTlsStream<TcpStream>>);
+pub(super) struct Socket {
+    stream: WebSocketStream<MaybeTlsStream<TcpStream>>,
+    /// When the other side was last heard; kept here, so that what we do meanwhile does not count.
+    heard: Instant,
+}
 
 /// What came in.
 pub(super) enum Incoming {
@@ -67,9 +74,10 @@ impl Socket {
     /// The next thing that comes in. Cancel-safe.
     pub(super) async fn next(&mut self) -> Incoming {
         loop {
-            let Ok(next) = timeout(SILENCE, self.0.next()).await else {
+            let Ok(next) = timeout_at(self.heard + SILENCE, self.stream.next()).await else {
                 return Incoming::Lost("the homeserver is silent".to_owned());
             };
+            self.heard = Instant::now();
             match next {
                 None => return Incoming::Lost("the connection ended".to_owned()),
                 Some(Err(error)) => return Incoming::Lost(error.to_string()),
@@ -89,9 +97,9 @@ impl Socket {
     pub(super) async fn send(&mut self, frames: impl IntoIterator<Item = String>) -> Result<(), String> {
         let sending = async {
             for frame in frames {
-                self.0.feed(Message::text(frame)).await?;
+                self.stream.feed(Message::text(frame)).await?;
             }
-            self.0.flush().await
+            self.stream.flush().await
         };
         match timeout(WRITE_TIMEOUT, sending).await {
             Ok(result) => result.map_err(|error| error.to_string()),
@@ -103,8 +111,8 @@ impl Socket {
     pub(super) async fn close(mut self) {
         let goodbye = async {
             let frame = CloseFrame { code: CloseCode::Normal, reason: "".into() };
-            if self.0.close(Some(frame)).await.is_ok() {
-                while let Some(Ok(_)) = self.0.next().await {}
+            if self.stream.close(Some(frame)).await.is_ok() {
+                while let Some(Ok(_)) = self.stream.next().await {}
             }
         };
         let _ = timeout(GOODBYE, goodbye).await;
@@ -130,7 +138,7 @@ async fn connect(session: &Session, token: &SecretString) -> Result<Socket, Erro
         WebSocketConfig::default().max_message_size(Some(FRAME_MAX_BYTES)).max_frame_size(Some(FRAME_MAX_BYTES));
     match timeout(OPEN_TIMEOUT, connect_async_with_config(request, Some(config), true)).await {
         Err(_) => Err(Error::Unreachable("it does not answer in time".to_owned())),
-        Ok(Ok((stream, _))) => Ok(Socket(stream)),
+        Ok(Ok((stream, _))) => Ok(Socket { stream, heard: Instant::now() }),
         Ok(Err(tungstenite::Error::Http(response))) => {
             let body = response.body().as_deref().unwrap_or_default();
             Err(refusal(response.status(), None, body))

@@ -35,6 +35,9 @@ pub(super) async fn apply(mailbox: &Mailbox, owner: &Owner<'_>, update: &StatusU
         if let Some(message) = message.filter(|message| rises(message, update.state)) {
             let change = change(mailbox, owner, &mut batch, message, update.state, update.code).await?;
             applied.changes.push(change);
+        } else if update.state == State::Sent {
+            // Sent again after a restore: once is enough.
+            outbox::mark_sent(mailbox, &mut batch, id).await?;
         }
     }
     mailbox.storage.commit(batch).await?;

@@ -5,6 +5,9 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use futures_util::FutureExt as _;
 use libsignal_protocol::{PreKeySignalMessage, PublicKey, SignalMessage, SignalProtocolError};
 
+#[cfg(panic = "abort")]
+compile_error!("hostile bytes can make libsignal v0.85.3 panic: unwinding must stay possible");
+
 /// The version of SPQR's messages that libsignal v0.85.3 writes.
 const SPQR_V1: u8 = 1;
 
@@ -100,6 +103,13 @@ mod tests {
             assert!(!spqr_framing_is_sound(field), "{field:?}");
         }
         assert!(spqr_framing_is_sound(&[1, 1, 0, 0]));
+    }
+
+    #[test]
+    fn a_panic_becomes_an_error() {
+        let failed = run::<()>(async { panic!("as an index out of bounds would") });
+        assert_eq!(failed, Err("the cryptography failed".to_owned()));
+        assert_eq!(run::<()>(std::future::pending()), Err("the cryptography waited".to_owned()));
     }
 
     proptest! {

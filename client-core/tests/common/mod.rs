@@ -54,7 +54,11 @@ impl Party {
 
     /// Composes, and takes the ciphertext as it would be delivered.
     pub async fn write(&self, to: &Party, text: &str) -> Delivered {
-        let id = self.mailbox.compose(to.address(), text).await.unwrap();
+        self.write_to(to.address(), text).await
+    }
+
+    pub async fn write_to(&self, to: &Address, text: &str) -> Delivered {
+        let id = self.mailbox.compose(to, text).await.unwrap();
         self.delivered(id).await
     }
 

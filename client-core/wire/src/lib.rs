@@ -32,5 +32,7 @@ pub use keys::{
 pub use messages::{AcknowledgeMessages, AcknowledgeStatuses, MessageRef, PendingMessages, PendingStatuses, StatusRef};
 pub use names::{AccountName, Address, DeviceId, InvalidName, MessageId, ServerName};
 pub use payload::{Body, PADDING_BLOCK, Payload, PayloadError, pad, unpad};
-pub use server_frame::{CipherKind, Delivered, Hello, KeysLow, Noted, ServerError, ServerFrame, State, StatusUpdate};
+pub use server_frame::{
+    CipherKind, Delivered, Hello, KeysLow, Noted, PeerIncarnation, ServerError, ServerFrame, State, StatusUpdate,
+};
 pub use timestamp::{InvalidTimestamp, Timestamp};

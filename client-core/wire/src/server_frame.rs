@@ -3,7 +3,7 @@
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
-use crate::{Address, Code, Content, DeviceId, ErrorDetails, Timestamp};
+use crate::{Address, Code, Content, DeviceId, ErrorDetails, ServerName, Timestamp};
 
 /// A frame from a homeserver; told apart by its members.
 #[derive(Debug, Clone, Serialize, Deserialize)]
@@ -28,6 +28,12 @@ pub enum ServerFrame {
     Keys {
         /// What is left.
         keys: KeysLow,
+    },
+    /// Another server was restored from a backup.
+    PeerIncarnation {
+        /// Which, and what it is now.
+        #[serde(rename = "peerIncarnation")]
+        peer_incarnation: PeerIncarnation,
     },
     /// A message's state.
     Status(StatusUpdate),
@@ -66,6 +72,15 @@ pub struct KeysLow {
     pub pre_keys: u64,
     /// Kyber one-time pre-keys.
     pub pq_pre_keys: u64,
+}
+
+/// Another server was restored from a backup: what it has not answered for is sent to it again.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct PeerIncarnation {
+    /// The other server.
+    pub server: ServerName,
+    /// Its new incarnation.
+    pub incarnation: Uuid,
 }
 
 /// Whether a ciphertext builds a session or uses one.

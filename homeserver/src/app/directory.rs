@@ -37,16 +37,17 @@ pub struct Entry {
 
 /// The cache of [`Entry`]s.
 pub struct Directory {
-    by_name: Cache<AccountName, Arc<Entry>>,
+    /// Names never change their account, so that this needs no invalidation.
+    ids: Cache<AccountName, Uuid>,
     by_id: Cache<Uuid, Arc<Entry>>,
-    /// Rises with every invalidation, so that nothing read before one is cached after it.
+    /// Rises with every invalidation, so that nothing read before one stays cached after it.
     epoch: AtomicU64,
 }
 
 impl Default for Directory {
     fn default() -> Self {
         Self {
-            by_name: Cache::builder().max_capacity(CAPACITY).time_to_live(LIFETIME).build(),
+            ids: Cache::builder().max_capacity(CAPACITY).time_to_live(LIFETIME).build(),
             by_id: Cache::builder().max_capacity(CAPACITY).time_to_live(LIFETIME).build(),
             epoch: AtomicU64::new(0),
         }
@@ -56,12 +57,12 @@ impl Default for Directory {
 impl Directory {
     /// The account of that name.
     pub async fn by_name(&self, store: &Store, name: &AccountName) -> Result<Option<Arc<Entry>>> {
-        if let Some(entry) = self.by_name.get(name) {
-            return Ok(Some(entry));
+        if let Some(id) = self.ids.get(name) {
+            return self.by_id(store, id).await;
         }
-        let epoch = self.epoch.load(Ordering::SeqCst);
         let Some(account) = store.account_by_name(name.as_str()).await? else { return Ok(None) };
-        self.load(store, account.id, epoch).await
+        self.ids.insert(name.clone(), account.id);
+        self.by_id(store, account.id).await
     }
 
     /// The account of that id.
@@ -75,9 +76,7 @@ impl Directory {
     /// Forgets what is cached of an account.
     pub fn forget(&self, id: Uuid) {
         self.epoch.fetch_add(1, Ordering::SeqCst);
-        if let Some(entry) = self.by_id.remove(&id) {
-            self.by_name.remove(&entry.name);
-        }
+        self.by_id.invalidate(&id);
     }
 
     async fn load(&self, store: &Store, id: Uuid, epoch: u64) -> Result<Option<Arc<Entry>>> {
@@ -85,9 +84,9 @@ impl Directory {
         let name: AccountName = account.name.parse().map_err(|_| crate::store::corrupt("name"))?;
         let devices = store.devices(id).await?;
         let entry = Arc::new(Entry { account: id, name, revoked: account.revoked_at.is_some(), devices });
-        if self.epoch.load(Ordering::SeqCst) == epoch {
-            self.by_name.insert(entry.name.clone(), entry.clone());
-            self.by_id.insert(id, entry.clone());
+        self.by_id.insert(id, entry.clone());
+        if self.epoch.load(Ordering::SeqCst) != epoch {
+            self.by_id.invalidate(&id);
         }
         Ok(Some(entry))
     }

@@ -32,7 +32,7 @@ pub enum Limit {
     Request,
     /// Registrations from a source.
     Registration,
-    /// Log-ins from a source, right or wrong.
+    /// Log-ins from a source, right or wrong; and refresh tokens of an account that were spent long ago.
     Login,
     /// Bundles that an account claims.
     Claim,
@@ -111,7 +111,7 @@ impl Limits {
     }
 
     /// How much longer a key is locked out, if it is.
-    pub fn locked_for(&self, key: &impl Hash) -> Option<Duration> {
+    fn locked_for(&self, key: &impl Hash) -> Option<Duration> {
         let until = self.lockouts.locked.get(&self.hasher.hash_one(key))?;
         until.checked_duration_since(Instant::now())
     }
@@ -166,7 +166,11 @@ impl Keyed {
 
 impl Lockouts {
     fn new(allowed: u32, lasts: Duration) -> Self {
-        let locked = Cache::builder().max_capacity(CALLERS_MAX).time_to_live(lasts).build();
+        let locked = Cache::builder()
+            .max_capacity(CALLERS_MAX)
+            .time_to_live(lasts)
+            .eviction_policy(EvictionPolicy::lru())
+            .build();
         Self { allowed, lasts, failures: bounded(FAILURES_REMEMBERED), locked }
     }
 

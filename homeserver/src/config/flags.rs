@@ -27,7 +27,7 @@ pub struct Flags {
     /// Where the lock, and by default the database and the master key, are [default: ./data]
     #[arg(long, value_name = "DIR", global = true)]
     pub data_dir: Option<PathBuf>,
-    /// The key that seals the server's own secrets [default: <data-dir>/master.key]
+    /// The key that seals the server's own secrets [default: master.key in the data directory]
     #[arg(long, value_name = "FILE", global = true)]
     pub master_key_file: Option<PathBuf>,
     /// Whether the server brings the database's tables up to date when it starts [default: true]

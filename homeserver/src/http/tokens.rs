@@ -54,7 +54,8 @@ pub(super) async fn create(
     responses(
         (status = 200, body = Data<LoggedIn>, headers(("set-cookie", description = "refreshToken=…"))),
         (status = 401, body = ErrorBody, description = "No valid cookie, or its session has ended"),
-        (status = 403, body = ErrorBody, description = "The account is revoked")
+        (status = 403, body = ErrorBody, description = "The account is revoked"),
+        (status = 429, body = ErrorBody, description = "Too many tokens that were spent long ago")
     )
 )]
 pub(super) async fn refresh(State(app): State<Shared>, cookie: Cookie) -> Result<impl IntoResponse, Failure> {
@@ -67,7 +68,8 @@ pub(super) async fn refresh(State(app): State<Shared>, cookie: Cookie) -> Result
     delete, path = "/api/v1/tokens", tag = "tokens", params(LogOut), security(("refreshToken" = [])),
     responses(
         (status = 200, body = Data<Nothing>),
-        (status = 401, body = ErrorBody, description = "No valid cookie, or its session has ended already")
+        (status = 401, body = ErrorBody, description = "No valid cookie, or its session has ended already"),
+        (status = 429, body = ErrorBody, description = "Too many tokens that were spent long ago")
     )
 )]
 pub(super) async fn delete(

@@ -6,23 +6,22 @@
 //! - The fast path (no database) is open only while the device has a greeted link, no stored row, no queued write and
 //!   no write running. So nothing overtakes what is stored.
 //! - A spill takes the whole window, oldest first, before anything newer is queued.
+//! - A message that fails for now takes with it what is queued behind it from the same device: nothing overtakes it.
+//! - A link that takes no frame, or was told to close, is let go at once: its socket sees that, and ends.
 //! - A message is told `sent` only after its row is committed, `received` only after the device said so.
 
-use std::{
-    collections::{HashSet, VecDeque},
-    sync::Arc,
-    time::Duration,
-};
+use std::{collections::VecDeque, sync::Arc, time::Duration};
 
-use missive_wire::{Address, Code, Delivered, KeysLow, MessageId, ServerFrame, State, StatusUpdate};
-use tokio::{
-    sync::{mpsc, oneshot},
-    time::Instant,
-};
-use uuid::Uuid;
+use missive_wire::{Address, Code, Delivered, ServerFrame, State};
+use tokio::{sync::oneshot, time::Instant};
 
-use super::statuses::Statuses;
-use crate::model::{DeviceKey, MessageSelector, NewStatus, SettledRow, StoredMessage, StoredStatus};
+use super::{
+    Done, Input, Job, Link, Notice, Op, Outcome, Outgoing, Reply, Written,
+    link::Connected,
+    notice::{merge, update},
+    waiting::{InFlight, Queued, answer, means, same, same_sender},
+};
+use crate::model::{DeviceKey, MessageSelector, NewStatus, SettledRow};
 
 /// The most unacknowledged messages towards a device.
 pub const WINDOW: usize = 64;
@@ -32,163 +31,6 @@ pub const WAIT: Duration = Duration::from_millis(300);
 
 /// How many writes may wait for the database.
 const QUEUE: usize = 1024;
-
-/// What became of a message handed to a mailbox.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Outcome {
-    /// The device said that it has it; it was never stored.
-    Received,
-    /// It is durable.
-    Stored,
-    /// The device refused it; the status for its sender is stored and under way.
-    Settled,
-    /// The device is no more, or its account is revoked.
-    Gone,
-    /// The account's store is full.
-    Full,
-    /// The database did not take it; whether it did is unknown, and the sender still has it.
-    Failed,
-}
-
-/// What happens to a mailbox.
-#[derive(Debug)]
-pub enum Input {
-    /// A message for the device.
-    Deliver {
-        /// The message.
-        message: Arc<Delivered>,
-        /// Hears what became of it.
-        reply: oneshot::Sender<Outcome>,
-    },
-    /// The device connected. A link that was there before is told 4409.
-    Connect(Link),
-    /// That link is gone.
-    Disconnect(u64),
-    /// The device settles messages.
-    Settle {
-        /// Which.
-        which: MessageSelector,
-        /// `received` or `undeliverable`.
-        state: State,
-        /// Why, when undeliverable.
-        code: Option<Code>,
-        /// Hears how many there were, once that is durable; `None` if the database did not take it.
-        done: Option<oneshot::Sender<Option<u64>>>,
-    },
-    /// The device has stored statuses.
-    AcknowledgeStatuses {
-        /// The messages they were about.
-        ids: Vec<MessageId>,
-        /// The state they told; `None` for whatever it was.
-        state: Option<State>,
-        /// Hears how many there were, once that is durable.
-        done: Option<oneshot::Sender<Option<u64>>>,
-    },
-    /// A status was stored for the device.
-    Status(StatusUpdate),
-    /// Something may have been stored for the device by another process.
-    LookAgain,
-    /// One-time keys run low.
-    Keys(KeysLow),
-    /// That session has ended: its link closes with 4401.
-    EndSession(Uuid),
-    /// Every session has ended.
-    EndAll,
-    /// The server stops: whatever waits in memory is stored.
-    Shutdown,
-}
-
-/// The way to a connected device.
-#[derive(Debug)]
-pub struct Link {
-    /// Tells links of the same device apart.
-    pub id: u64,
-    /// The session it was opened with.
-    pub session: Uuid,
-    /// To the task that owns the socket.
-    pub frames: mpsc::Sender<Outgoing>,
-}
-
-/// What the task that owns the socket is to do.
-#[derive(Debug)]
-pub enum Outgoing {
-    /// Greet the device: so many messages wait for it.
-    Hello {
-        /// How many.
-        pending: u64,
-    },
-    /// Send a message.
-    Message(Arc<Delivered>),
-    /// Send a frame.
-    Frame(ServerFrame),
-    /// Close with a code and a reason.
-    Close(u16, &'static str),
-}
-
-/// What the database is to do for the device, one at a time.
-#[derive(Debug)]
-pub enum Job {
-    /// Count what is stored.
-    Count,
-    /// Read the oldest messages.
-    Read(usize),
-    /// Read the oldest statuses.
-    ReadStatuses(usize),
-    /// Write, in this order.
-    Write(Vec<Op>),
-}
-
-/// A write of the device's.
-#[derive(Debug, Clone)]
-pub enum Op {
-    /// Keep a message.
-    Store(Arc<Delivered>),
-    /// Settle messages.
-    Settle(MessageSelector, State, Option<Code>),
-    /// Keep a status for a message's sender.
-    PutStatus(NewStatus),
-    /// Forget statuses.
-    AcknowledgeStatuses(Vec<MessageId>, Option<State>),
-}
-
-/// What a job came to.
-#[derive(Debug)]
-pub enum Done {
-    /// So many messages; the newest's place.
-    Counted(u64, i64),
-    /// These messages, oldest first.
-    Read(Vec<StoredMessage>),
-    /// These statuses, oldest first.
-    ReadStatuses(Vec<StoredStatus>),
-    /// One result for each write.
-    Written(Vec<Written>),
-    /// The database failed.
-    Failed,
-}
-
-/// What a write came to.
-#[derive(Debug)]
-pub enum Written {
-    /// The message is durable at this place; whether it was not there before.
-    Stored(i64, bool),
-    /// The device is no more.
-    Gone,
-    /// The account's store is full.
-    Full,
-    /// These rows were settled.
-    Settled(Vec<SettledRow>),
-    /// So many rows.
-    Rows(u64),
-}
-
-/// A status for another device, to be passed to its mailbox if that is awake.
-#[derive(Debug, PartialEq, Eq)]
-pub struct Notice {
-    /// The device that sent the message.
-    pub device: DeviceKey,
-    /// What became of it.
-    pub status: StatusUpdate,
-}
 
 /// The hand-over to one device.
 #[derive(Debug)]
@@ -202,49 +44,6 @@ pub struct Mailbox {
     busy: bool,
     last_was_write: bool,
     shut: bool,
-}
-
-/// A link and what is known of its device.
-#[derive(Debug)]
-struct Connected {
-    link: Link,
-    greeted: bool,
-    count: Count,
-    /// Rows in the store, as counted and as changed by this mailbox since.
-    stored: u64,
-    /// Whether the store is to be read even if nothing seems to be missing.
-    look: bool,
-    /// Rows sent over this link and not yet acknowledged.
-    on_device: HashSet<i64>,
-    /// The newest row at connect, until everything up to it has been sent.
-    horizon: Option<i64>,
-    statuses: Statuses,
-}
-
-/// Whether the number of stored rows is known.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Count {
-    Wanted,
-    Running,
-    Known,
-}
-
-#[derive(Debug)]
-struct InFlight {
-    message: Arc<Delivered>,
-    replies: Vec<oneshot::Sender<Outcome>>,
-    until: Instant,
-}
-
-#[derive(Debug)]
-struct Queued {
-    op: Op,
-    replies: Vec<oneshot::Sender<Outcome>>,
-    done: Option<oneshot::Sender<Option<u64>>>,
-    /// The link that the message was sent over before it was spilled.
-    sent_over: Option<u64>,
-    /// Whose message a `PutStatus` settles.
-    notice: Option<Notice>,
 }
 
 impl Mailbox {
@@ -271,13 +70,13 @@ impl Mailbox {
             Input::Settle { which, state, code, done } => self.settle(which, state, code, done),
             Input::AcknowledgeStatuses { ids, state, done } => {
                 if let Some(link) = &mut self.link {
-                    link.statuses.acknowledged(&ids, state);
+                    link.statuses_acknowledged(&ids, state);
                 }
                 self.queue.push_back(Queued { done, ..Queued::of(Op::AcknowledgeStatuses(ids, state)) });
             }
             Input::Status(status) => {
-                if let Some(link) = self.link.as_mut().filter(|link| link.greeted) {
-                    link.statuses.tell(status, &link.link.frames);
+                if let Some(link) = &mut self.link {
+                    link.tell_status(status);
                 }
             }
             Input::LookAgain => {
@@ -285,9 +84,13 @@ impl Mailbox {
                     link.look_again();
                 }
             }
-            Input::Keys(keys) => self.send(ServerFrame::Keys { keys }),
+            Input::Keys(keys) => {
+                if let Some(link) = &mut self.link {
+                    link.send(Outgoing::Frame(ServerFrame::Keys { keys }));
+                }
+            }
             Input::EndSession(session) => {
-                if self.link.as_ref().is_some_and(|link| link.link.session == session) {
+                if self.link.as_ref().is_some_and(|link| link.session() == session) {
                     self.close(4401, "the session has ended");
                 }
             }
@@ -297,6 +100,7 @@ impl Mailbox {
                 self.spill();
             }
         }
+        self.let_go_if_broken();
     }
 
     /// When [`Mailbox::expire`] has something to do.
@@ -325,26 +129,15 @@ impl Mailbox {
     /// A job is done. Returns what the senders of settled messages are to be told.
     pub fn done(&mut self, done: Done) -> Vec<Notice> {
         self.busy = false;
-        let writing = self.writing.take();
-        if let Some(link) =
-            self.link.as_mut().filter(|link| matches!(done, Done::Failed) && link.count == Count::Running)
-        {
-            link.count = Count::Wanted;
-        }
-        match (done, writing) {
-            (Done::Counted(stored, newest), _) => self.counted(stored, newest),
-            (Done::Read(rows), _) => self.read(rows),
-            (Done::ReadStatuses(rows), _) => {
-                if let Some(link) = &mut self.link {
-                    link.statuses.read(rows, &link.link.frames);
-                }
-                self.tell_drained();
+        let notices = match (done, self.writing.take()) {
+            (Done::Written(results), Some(writing)) => self.written(writing, results),
+            (done, writing) => {
+                self.has_read(done, writing.unwrap_or_default());
+                Vec::new()
             }
-            (Done::Written(results), Some(writing)) => return self.written(writing, results),
-            (Done::Failed, writing) => self.failed(writing.unwrap_or_default()),
-            (Done::Written(_), None) => {}
-        }
-        Vec::new()
+        };
+        self.let_go_if_broken();
+        notices
     }
 
     /// Whether it takes another input; while the database is behind, whoever brings more waits.
@@ -357,33 +150,41 @@ impl Mailbox {
         self.link.is_none() && self.window.is_empty() && self.queue.is_empty() && !self.busy
     }
 
+    /// Writes and reads take turns. What was spilled for a new link is written before its store is counted, so that its
+    /// `hello` tells of it.
     fn choose_job(&mut self) -> Option<Job> {
-        if let Some(link) = self.link.as_mut().filter(|link| link.count == Count::Wanted) {
-            link.count = Count::Running;
-            return Some(Job::Count);
-        }
-        let read = self.link.as_ref().is_some_and(Connected::wants_messages);
-        let write = !self.queue.is_empty() && !(read && self.last_was_write);
-        if write {
+        let count = self.link.as_ref().is_some_and(Connected::wants_count);
+        let messages = self.link.as_ref().is_some_and(Connected::wants_messages);
+        let statuses = self.link.as_ref().is_some_and(Connected::wants_statuses);
+        let readers_turn = self.last_was_write && (count || messages || statuses);
+        if !self.queue.is_empty() && !readers_turn {
             let ops = self.queue.drain(..).collect::<Vec<_>>();
             let job = Job::Write(ops.iter().map(|queued| queued.op.clone()).collect());
             self.writing = Some(ops);
             return Some(job);
         }
-        if read {
-            return Some(Job::Read(WINDOW));
+        if let Some(link) = self.link.as_mut().filter(|_| count) {
+            link.count_begun();
+            return Some(Job::Count);
         }
-        let statuses = self.link.as_ref().filter(|link| link.greeted && link.statuses.wants_more());
-        statuses.map(|_| Job::ReadStatuses(super::statuses::WINDOW))
+        // Statuses first: they are soon read, while messages may keep coming.
+        if statuses {
+            return Some(Job::ReadStatuses(super::statuses::WINDOW));
+        }
+        messages.then_some(Job::Read(WINDOW))
     }
 
     /// Whether a message may go straight to the device.
     fn is_online(&self) -> bool {
         let quiet = self.queue.is_empty() && self.writing.is_none() && !self.shut;
-        quiet && self.link.as_ref().is_some_and(|link| link.greeted && link.count == Count::Known && link.stored == 0)
+        quiet && self.link.as_ref().is_some_and(Connected::is_drained)
     }
 
-    fn deliver(&mut self, message: Arc<Delivered>, reply: oneshot::Sender<Outcome>, now: Instant) {
+    fn deliver(&mut self, message: Arc<Delivered>, reply: Reply, now: Instant) {
+        if reply.is_held() {
+            reply.tell(Outcome::AfterFailed);
+            return;
+        }
         if let Some(copy) = self.window.iter_mut().find(|one| same(&one.message, &message)) {
             copy.replies.push(reply);
             return;
@@ -397,7 +198,7 @@ impl Mailbox {
     }
 
     fn spill(&mut self) {
-        let sent_over = self.link.as_ref().map(|link| link.link.id);
+        let sent_over = self.link.as_ref().map(Connected::id);
         for one in self.window.drain(..) {
             self.queue.push_back(Queued { replies: one.replies, sent_over, ..Queued::of(Op::Store(one.message)) });
         }
@@ -405,14 +206,12 @@ impl Mailbox {
 
     fn connect(&mut self, link: Link) {
         self.close(4409, "the same device connected elsewhere");
-        self.spill();
         self.link = Some(Connected::new(link));
     }
 
     fn disconnect(&mut self, id: u64) {
-        if self.link.as_ref().is_some_and(|link| link.link.id == id) {
-            self.spill();
-            self.link = None;
+        if self.link.as_ref().is_some_and(|link| link.id() == id) {
+            self.let_go();
         }
     }
 
@@ -455,54 +254,18 @@ impl Mailbox {
         self.queue.push_back(Queued { replies: one.replies, notice: Some(notice), ..Queued::of(op) });
     }
 
-    fn counted(&mut self, stored: u64, newest: i64) {
+    /// A read is done, or a job failed.
+    fn has_read(&mut self, done: Done, writing: Vec<Queued>) {
+        if matches!(done, Done::Failed) {
+            self.failed(writing);
+        }
         let Some(link) = &mut self.link else { return };
-        if link.count == Count::Running {
-            link.count = Count::Known;
-        }
-        link.stored = stored;
-        if !link.greeted {
-            link.greeted = true;
-            link.horizon = Some(newest);
-            let _ = link.link.frames.try_send(Outgoing::Hello { pending: stored });
-        }
-        self.tell_drained();
-    }
-
-    fn read(&mut self, rows: Vec<StoredMessage>) {
-        let Some(link) = self.link.as_mut().filter(|link| link.greeted) else { return };
-        let whole = rows.len() < WINDOW;
-        let reached = if whole { i64::MAX } else { rows.last().map_or(0, |row| row.seq) };
-        if whole {
-            link.stored = rows.len() as u64;
-        }
-        link.look = false;
-        // What another process settled is no longer awaited.
-        link.on_device.retain(|seq| *seq > reached || rows.iter().any(|row| row.seq == *seq));
-        for row in rows {
-            if link.on_device.contains(&row.seq) {
-                continue;
-            }
-            if link.on_device.len() >= WINDOW
-                || link.link.frames.try_send(Outgoing::Message(Arc::new(row.message))).is_err()
-            {
-                return;
-            }
-            link.on_device.insert(row.seq);
-        }
-        if link.horizon.is_some_and(|horizon| horizon <= reached) {
-            link.horizon = Some(0);
-        }
-        self.tell_drained();
-    }
-
-    /// Says `drained` once, when everything that was stored at connect has been sent.
-    fn tell_drained(&mut self) {
-        let Some(link) = &mut self.link else { return };
-        let nothing = link.stored == 0 || link.horizon == Some(0);
-        if link.greeted && link.horizon.is_some() && nothing && link.statuses.is_known() {
-            link.horizon = None;
-            let _ = link.link.frames.try_send(Outgoing::Frame(ServerFrame::Drained { drained: true }));
+        match done {
+            Done::Counted(stored, newest) => link.counted(stored, newest),
+            Done::Read(rows) => link.read(rows),
+            Done::ReadStatuses(rows) => link.statuses_read(rows),
+            Done::Failed => link.job_failed(),
+            Done::Written(_) => {}
         }
     }
 
@@ -513,14 +276,21 @@ impl Mailbox {
             let mut rows = 0;
             match result {
                 Written::Stored(seq, new) => {
-                    self.stored(seq, new, sent_over);
+                    if let Some(link) = &mut self.link {
+                        link.stored(seq, new, sent_over);
+                    }
                     answer(replies, Outcome::Stored);
                 }
                 Written::Gone => answer(replies, Outcome::Gone),
-                Written::Full => answer(replies, Outcome::Full),
+                Written::Full => {
+                    answer(replies, Outcome::Full);
+                    self.fail_behind(&[op]);
+                }
                 Written::Settled(settled) => {
                     rows = settled.len() as u64;
-                    self.settled(&settled);
+                    if let Some(link) = &mut self.link {
+                        link.settled(&settled);
+                    }
                     if let Op::Settle(_, state, code) = op {
                         notices.extend(settled.iter().filter_map(|row| self.notice(row, state, code)));
                     }
@@ -535,24 +305,10 @@ impl Mailbox {
                 let _ = done.send(Some(rows));
             }
         }
-        self.tell_drained();
+        if let Some(link) = &mut self.link {
+            link.tell_drained();
+        }
         merge(notices)
-    }
-
-    fn stored(&mut self, seq: i64, new: bool, sent_over: Option<u64>) {
-        let Some(link) = &mut self.link else { return };
-        link.stored += u64::from(new);
-        if sent_over == Some(link.link.id) {
-            link.on_device.insert(seq);
-        }
-    }
-
-    fn settled(&mut self, rows: &[SettledRow]) {
-        let Some(link) = &mut self.link else { return };
-        link.stored = link.stored.saturating_sub(rows.len() as u64);
-        for row in rows {
-            link.on_device.remove(&row.seq);
-        }
     }
 
     fn notice(&self, row: &SettledRow, state: State, code: Option<Code>) -> Option<Notice> {
@@ -561,115 +317,56 @@ impl Mailbox {
 
     /// The database failed. What is stored is unknown: it is counted, and read again, once the database answers.
     fn failed(&mut self, writing: Vec<Queued>) {
-        let wrote = !writing.is_empty();
+        if writing.is_empty() {
+            return;
+        }
+        let mut failed = Vec::with_capacity(writing.len());
         for queued in writing {
             answer(queued.replies, Outcome::Failed);
             if let Some(done) = queued.done {
                 let _ = done.send(None);
             }
+            failed.push(queued.op);
         }
-        if let Some(link) = self.link.as_mut().filter(|_| wrote) {
-            link.on_device.clear();
-            link.look_again();
-        }
-    }
-
-    fn send(&self, frame: ServerFrame) {
-        if let Some(link) = &self.link {
-            let _ = link.link.frames.try_send(Outgoing::Frame(frame));
+        self.fail_behind(&failed);
+        if let Some(link) = &mut self.link {
+            link.write_failed();
         }
     }
 
-    fn send_message(&self, message: &Arc<Delivered>) -> bool {
-        let link = self.link.as_ref();
-        link.is_some_and(|link| link.link.frames.try_send(Outgoing::Message(message.clone())).is_ok())
+    /// Fails what is queued behind messages that failed for now, where it comes from the same device: stored, it would
+    /// overtake them.
+    fn fail_behind(&mut self, failed: &[Op]) {
+        for queued in &mut self.queue {
+            if let Op::Store(message) = &queued.op
+                && failed.iter().any(|op| matches!(op, Op::Store(failed) if same_sender(failed, message)))
+            {
+                answer(std::mem::take(&mut queued.replies), Outcome::AfterFailed);
+            }
+        }
+        self.queue.retain(|queued| !matches!(queued.op, Op::Store(_)) || !queued.replies.is_empty());
     }
 
-    fn close(&self, code: u16, reason: &'static str) {
-        if let Some(link) = &self.link {
-            let _ = link.link.frames.try_send(Outgoing::Close(code, reason));
+    fn send_message(&mut self, message: &Arc<Delivered>) -> bool {
+        self.link.as_mut().is_some_and(|link| link.send(Outgoing::Message(message.clone())))
+    }
+
+    /// Tells the link to close, and lets it go. Where the word finds no room, the socket sees that it was let go.
+    fn close(&mut self, code: u16, reason: &'static str) {
+        if let Some(link) = &mut self.link {
+            link.send(Outgoing::Close(code, reason));
+        }
+        self.let_go();
+    }
+
+    fn let_go_if_broken(&mut self) {
+        if self.link.as_ref().is_some_and(Connected::is_broken) {
+            self.let_go();
         }
     }
-}
 
-impl Connected {
-    fn new(link: Link) -> Self {
-        Self {
-            link,
-            greeted: false,
-            count: Count::Wanted,
-            stored: 0,
-            look: false,
-            on_device: HashSet::new(),
-            horizon: None,
-            statuses: Statuses::default(),
-        }
+    fn let_go(&mut self) {
+        self.spill();
+        self.link = None;
     }
-
-    /// Whether there is something to read, and room for it: refilled at half, so that a read is worth it.
-    fn wants_messages(&self) -> bool {
-        let more = self.stored > self.on_device.len() as u64 && self.on_device.len() <= WINDOW / 2;
-        self.greeted && (more || self.look)
-    }
-
-    /// The store may have changed without this mailbox.
-    fn look_again(&mut self) {
-        self.count = Count::Wanted;
-        self.look = true;
-        self.statuses.look_again();
-    }
-}
-
-impl Queued {
-    fn of(op: Op) -> Self {
-        Self { op, replies: Vec::new(), done: None, sent_over: None, notice: None }
-    }
-}
-
-/// A status as the message's sender is told it.
-pub(super) fn update(ids: Vec<MessageId>, state: State, sender: &Address, code: Option<Code>) -> StatusUpdate {
-    match ids.as_slice() {
-        [id] => StatusUpdate { message_id: Some(*id), message_ids: Vec::new(), state, sender: sender.clone(), code },
-        _ => StatusUpdate { message_id: None, message_ids: ids, state, sender: sender.clone(), code },
-    }
-}
-
-fn same(one: &Delivered, other: &Delivered) -> bool {
-    one.id == other.id && one.sender_device == other.sender_device && one.sender == other.sender
-}
-
-fn means(which: &MessageSelector, message: &Delivered) -> bool {
-    match which {
-        MessageSelector::Triple(sender, device, id) => {
-            *id == message.id && *device == message.sender_device && *sender == message.sender
-        }
-        MessageSelector::Id(id) => *id == message.id,
-    }
-}
-
-fn answer(replies: Vec<oneshot::Sender<Outcome>>, outcome: Outcome) {
-    for reply in replies {
-        // A sender that is gone will send the message again.
-        let _ = reply.send(outcome);
-    }
-}
-
-/// Joins notices to the same device that say the same.
-fn merge(notices: Vec<Notice>) -> Vec<Notice> {
-    let mut merged: Vec<Notice> = Vec::new();
-    for notice in notices {
-        let alike = |one: &&mut Notice| {
-            one.device == notice.device
-                && one.status.state == notice.status.state
-                && one.status.code == notice.status.code
-                && one.status.ids().count() < missive_wire::MESSAGE_IDS_MAX
-        };
-        if let Some(one) = merged.iter_mut().rev().find(alike) {
-            let ids = one.status.ids().chain(notice.status.ids()).collect();
-            one.status = update(ids, notice.status.state, &notice.status.sender, notice.status.code);
-        } else {
-            merged.push(notice);
-        }
-    }
-    merged
 }

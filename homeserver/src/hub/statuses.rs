@@ -6,7 +6,7 @@ use std::collections::HashSet;
 use missive_wire::{MessageId, ServerFrame, State, StatusUpdate};
 use tokio::sync::mpsc;
 
-use super::{Outgoing, mailbox::update};
+use super::{Outgoing, notice::update};
 use crate::model::StoredStatus;
 
 /// The most statuses told over a link and not yet acknowledged.
@@ -23,20 +23,24 @@ pub(super) struct Statuses {
 }
 
 impl Statuses {
-    /// Tells a status that was just stored, or leaves it in the store while the window is full.
-    pub(super) fn tell(&mut self, status: StatusUpdate, frames: &mpsc::Sender<Outgoing>) {
+    /// Tells a status that was just stored, or leaves it in the store while the window is full. False if the link takes
+    /// nothing.
+    pub(super) fn tell(&mut self, status: StatusUpdate, frames: &mpsc::Sender<Outgoing>) -> bool {
         let ids = status.ids().collect::<Vec<_>>();
         let state = status.state;
-        let room = self.told.len() + ids.len() <= WINDOW;
-        if room && frames.try_send(Outgoing::Frame(ServerFrame::Status(status))).is_ok() {
-            self.told.extend(ids.into_iter().map(|id| (id, state)));
-        } else {
+        if self.told.len() + ids.len() > WINDOW {
             self.more = true;
+            return true;
         }
+        let sent = frames.try_send(Outgoing::Frame(ServerFrame::Status(status))).is_ok();
+        if sent {
+            self.told.extend(ids.into_iter().map(|id| (id, state)));
+        }
+        sent
     }
 
-    /// Tells what was read from the store and not yet told.
-    pub(super) fn read(&mut self, rows: Vec<StoredStatus>, frames: &mpsc::Sender<Outgoing>) {
+    /// Tells what was read from the store and not yet told. False if the link takes nothing.
+    pub(super) fn read(&mut self, rows: Vec<StoredStatus>, frames: &mpsc::Sender<Outgoing>) -> bool {
         self.known = true;
         self.more = rows.len() >= WINDOW;
         let mut rows = rows.into_iter().filter(|row| !self.told.contains(&(row.message_id, row.state))).peekable();
@@ -50,9 +54,7 @@ impl Statuses {
             frames_to_send.push(update(ids, first.state, &first.sender, first.code));
         }
         drop(rows);
-        for status in frames_to_send {
-            self.tell(status, frames);
-        }
+        frames_to_send.into_iter().all(|status| self.tell(status, frames))
     }
 
     /// The device has stored statuses.

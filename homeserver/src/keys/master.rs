@@ -123,5 +123,8 @@ fn write_private(path: &Path, bytes: &[u8]) -> std::io::Result<()> {
     file.write_all(bytes)?;
     file.sync_all()?;
     fs::hard_link(&draft, path)?;
-    fs::remove_file(&draft)
+    fs::remove_file(&draft)?;
+    // The name must be as durable as the database that cannot be opened without it.
+    let directory = path.parent().filter(|directory| !directory.as_os_str().is_empty()).unwrap_or(Path::new("."));
+    fs::File::open(directory)?.sync_all()
 }

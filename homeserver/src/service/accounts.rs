@@ -76,6 +76,10 @@ pub async fn show(app: &App, access: &Access, id: &str) -> Result<Account> {
 pub async fn change(app: &App, access: &Access, source: IpAddr, id: &str, change: AccountChange) -> Result<Account> {
     let own = own_by_id(app, access, id).await?;
     let malformed = |text| Err(Error::new(Code::Malformed, text));
+    // Before anything is changed: a request is done whole or not at all.
+    if let Some(id) = &change.notification_id {
+        check_notification_id(id.as_deref())?;
+    }
     match (change.password, change.new_password) {
         (Some(password), Some(new)) => change_password(app, access, source, &own.name, password, new).await?,
         (None, None) if change.notification_id.is_some() => {}
@@ -84,7 +88,6 @@ pub async fn change(app: &App, access: &Access, source: IpAddr, id: &str, change
         (None, Some(_)) => return malformed("password is missing: the current one goes with newPassword"),
     }
     if let Some(notification_id) = change.notification_id {
-        check_notification_id(notification_id.as_deref())?;
         app.store.set_notification_id(own.account, notification_id.as_deref()).await?;
     }
     show(app, access, id).await

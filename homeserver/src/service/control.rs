@@ -7,6 +7,7 @@ use std::{
 };
 
 use missive_wire::Timestamp;
+use tokio::sync::mpsc::error::TrySendError;
 
 use crate::{
     app::App,
@@ -53,7 +54,7 @@ impl Follower {
             low = last.id;
             for event in events {
                 if self.seen.insert(event.id, heard_up_to).is_none() {
-                    apply(app, &event).await;
+                    apply(app, &event);
                 }
             }
         }
@@ -72,7 +73,7 @@ impl Follower {
     }
 }
 
-async fn apply(app: &Arc<App>, event: &ControlEvent) {
+fn apply(app: &Arc<App>, event: &ControlEvent) {
     tracing::debug!(kind = event.kind.as_str(), "control event");
     let input: fn(&ControlEvent) -> Option<Input> = match event.kind {
         ControlKind::SessionEnded => {
@@ -98,8 +99,11 @@ async fn apply(app: &Arc<App>, event: &ControlEvent) {
         ControlKind::Stored => |_| Some(Input::LookAgain),
     };
     for mailbox in app.hub.of_account(event.account) {
-        if let Some(input) = input(event) {
-            let _ = mailbox.send(input).await;
+        // A mailbox that is behind must not keep the others from hearing in time.
+        if let Some(input) = input(event)
+            && let Err(TrySendError::Full(input)) = mailbox.try_send(input)
+        {
+            app.tasks.spawn(async move { mailbox.send(input).await });
         }
     }
 }

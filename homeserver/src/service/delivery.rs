@@ -10,7 +10,7 @@ use tokio::{
 
 use crate::{
     app::App,
-    hub::{Done, Input, Job, Mailbox, Notice, Op, Outcome, WINDOW, Written},
+    hub::{Done, Input, Job, Mailbox, Notice, Op, Outcome, Reply, Turns, WINDOW, Written},
     model::DeviceKey,
     store::{Quota, Result, StoreError, WriteOp, WriteResult},
 };
@@ -19,8 +19,13 @@ use crate::{
 const AFTER_FAILURE: Duration = Duration::from_millis(500);
 
 /// Hands a message to a device's mailbox; what became of it is told by the returned receiver.
-pub async fn deliver(app: &Arc<App>, device: DeviceKey, message: Arc<Delivered>) -> oneshot::Receiver<Outcome> {
-    let (reply, outcome) = oneshot::channel();
+pub async fn deliver(
+    app: &Arc<App>,
+    device: DeviceKey,
+    message: Arc<Delivered>,
+    turns: &Arc<Turns>,
+) -> oneshot::Receiver<Outcome> {
+    let (reply, outcome) = Reply::new(turns.clone(), device.account, message.id);
     give(app, device, Input::Deliver { message, reply }).await;
     outcome
 }
@@ -51,7 +56,8 @@ pub fn notify(app: &Arc<App>, notices: Vec<Notice>) {
     }
 }
 
-type Running = Pin<Box<dyn Future<Output = Done> + Send>>;
+/// A job under way: what it comes to, and whether it was tried more than once.
+type Running = Pin<Box<dyn Future<Output = (Done, bool)> + Send>>;
 
 async fn run(app: Arc<App>, device: DeviceKey, mut inputs: mpsc::Receiver<Input>) {
     let Some(mut mailbox) = wake(&app, device).await else {
@@ -69,9 +75,13 @@ async fn run(app: Arc<App>, device: DeviceKey, mut inputs: mpsc::Receiver<Input>
         }
         tokio::select! {
             Some(input) = inputs.recv(), if mailbox.has_room() => mailbox.input(input, Instant::now()),
-            done = finished(&mut running) => {
+            (done, repeated) = finished(&mut running) => {
                 running = None;
                 notify(&app, mailbox.done(done));
+                if repeated {
+                    // An earlier try may have been committed: what this one came to does not tell what changed.
+                    mailbox.input(Input::LookAgain, Instant::now());
+                }
             }
             () = until(mailbox.deadline()) => mailbox.expire(Instant::now()),
             () = idle_check(mailbox.is_idle()) => {}
@@ -103,12 +113,14 @@ async fn wake(app: &Arc<App>, device: DeviceKey) -> Option<Mailbox> {
 /// Answers for a device that does not exist until nobody asks any more.
 async fn refuse(app: &Arc<App>, device: DeviceKey, mut inputs: mpsc::Receiver<Input>) {
     while !app.hub.retire(device, &inputs) {
-        match inputs.recv().await {
-            Some(Input::Deliver { reply, .. }) => {
-                let _ = reply.send(if app.shutdown.is_cancelled() { Outcome::Failed } else { Outcome::Gone });
+        tokio::select! {
+            Some(input) = inputs.recv() => {
+                if let Input::Deliver { reply, .. } = input {
+                    reply.tell(if app.shutdown.is_cancelled() { Outcome::Failed } else { Outcome::Gone });
+                }
             }
-            Some(_) => {}
-            None => return,
+            // Whoever held a way to it may have let it go without a word.
+            () = idle_check(true) => {}
         }
     }
 }
@@ -129,43 +141,43 @@ async fn idle_check(idle: bool) {
     }
 }
 
-async fn finished(running: &mut Option<Running>) -> Done {
+async fn finished(running: &mut Option<Running>) -> (Done, bool) {
     match running {
         Some(running) => running.await,
         None => std::future::pending().await,
     }
 }
 
-async fn execute(app: Arc<App>, device: DeviceKey, job: Job) -> Done {
-    let done = match job {
-        Job::Count => app
-            .store
-            .backlog(device)
-            .await
-            .map(|backlog| Done::Counted(u64::try_from(backlog.messages).unwrap_or_default(), backlog.newest)),
-        Job::Read(limit) => {
-            let limit = i64::try_from(limit.min(WINDOW)).unwrap_or_default();
-            app.store.pending_messages(device, limit).await.map(Done::Read)
-        }
-        Job::ReadStatuses(limit) => {
-            app.store.statuses(device, i64::try_from(limit).unwrap_or_default()).await.map(Done::ReadStatuses)
-        }
-        Job::Write(ops) => write(&app, device, ops).await,
-    };
+async fn execute(app: Arc<App>, device: DeviceKey, job: Job) -> (Done, bool) {
+    let done =
+        match job {
+            Job::Count => app.store.backlog(device).await.map(|backlog| {
+                (Done::Counted(u64::try_from(backlog.messages).unwrap_or_default(), backlog.newest), false)
+            }),
+            Job::Read(limit) => {
+                let limit = i64::try_from(limit.min(WINDOW)).unwrap_or_default();
+                app.store.pending_messages(device, limit).await.map(|rows| (Done::Read(rows), false))
+            }
+            Job::ReadStatuses(limit) => {
+                let rows = app.store.statuses(device, i64::try_from(limit).unwrap_or_default()).await;
+                rows.map(|rows| (Done::ReadStatuses(rows), false))
+            }
+            Job::Write(ops) => write(&app, device, ops).await,
+        };
     match done {
         Ok(done) => done,
         Err(error) => {
             tracing::error!(%error, "the hand-over could not use the database");
             sleep(AFTER_FAILURE).await;
-            Done::Failed
+            (Done::Failed, false)
         }
     }
 }
 
-async fn write(app: &Arc<App>, device: DeviceKey, ops: Vec<Op>) -> Result<Done> {
+async fn write(app: &Arc<App>, device: DeviceKey, ops: Vec<Op>) -> Result<(Done, bool)> {
     let Some(entry) = app.directory.by_id(&app.store, device.account).await? else {
         // The account went away: its rows are gone, and so is whoever could settle them.
-        return Ok(Done::Written(ops.iter().map(|_| Written::Gone).collect()));
+        return Ok((Done::Written(ops.iter().map(|_| Written::Gone).collect()), false));
     };
     let quota = Quota { messages: app.config.limits.pending_messages, bytes: app.config.limits.pending_bytes };
     let receiver = app.address(&entry.name);
@@ -175,8 +187,8 @@ async fn write(app: &Arc<App>, device: DeviceKey, ops: Vec<Op>) -> Result<Done> 
         Op::PutStatus(status) => WriteOp::PutStatus(status),
         Op::AcknowledgeStatuses(ids, state) => WriteOp::AcknowledgeStatuses { device, ids, state },
     });
-    let results = app.writer.write(ops.collect()).await.map_err(|error| StoreError(error.into()))?;
-    Ok(Done::Written(results.into_iter().map(Written::from).collect()))
+    let written = app.writer.write(ops.collect()).await.map_err(|error| StoreError(error.into()))?;
+    Ok((Done::Written(written.results.into_iter().map(Written::from).collect()), written.repeated))
 }
 
 impl From<WriteResult> for Written {

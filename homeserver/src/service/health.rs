@@ -1,6 +1,6 @@
 //! Whether the server can serve.
 
-use std::time::Duration;
+use std::{path::Path, time::Duration};
 
 use serde::Serialize;
 
@@ -55,7 +55,8 @@ async fn migrations(app: &App) -> String {
 
 fn disk(app: &App) -> String {
     let directory = match &app.config.database_url {
-        DatabaseUrl::Sqlite(path) => path.parent().unwrap_or(&app.config.data_dir),
+        // A bare file name lies in the working directory.
+        DatabaseUrl::Sqlite(path) => path.parent().filter(|parent| *parent != "").unwrap_or(Path::new(".")),
         DatabaseUrl::Postgres(_) => &app.config.data_dir,
     };
     match rustix::fs::statvfs(directory) {

@@ -13,7 +13,7 @@ use super::{access, delivery};
 use crate::{
     app::{App, Entry},
     error::{Error, Result},
-    hub::{Input, Outcome},
+    hub::{Input, Outcome, Turns},
     model::{Access, DeviceKey, MessageSelector, StoredMessage},
 };
 
@@ -35,16 +35,28 @@ impl Sending {
         let outcomes = join_all(self.copies).await;
         let outcomes = outcomes.into_iter().map(|outcome| outcome.unwrap_or(Outcome::Failed)).collect::<Vec<_>>();
         // The worst first: what any copy lacks, the message lacks.
-        let order =
-            [Outcome::Failed, Outcome::Full, Outcome::Gone, Outcome::Received, Outcome::Stored, Outcome::Settled];
+        let order = [
+            Outcome::Failed,
+            Outcome::Full,
+            Outcome::AfterFailed,
+            Outcome::Gone,
+            Outcome::Received,
+            Outcome::Stored,
+            Outcome::Settled,
+        ];
         order.into_iter().find(|one| outcomes.contains(one)).unwrap_or(Outcome::Gone)
     }
 }
 
-/// Hands a message to its receiver's devices.
-pub async fn send(app: &Arc<App>, access: &Access, frame: MessageFrame) -> Result<Sending> {
+/// Hands a message to the devices of `receiver`, whom its frame names.
+pub async fn send(
+    app: &Arc<App>,
+    access: &Access,
+    receiver: Arc<Entry>,
+    frame: MessageFrame,
+    turns: &Arc<Turns>,
+) -> Result<Sending> {
     let sender = access::own(app, access).await?;
-    let receiver = receiver(app, &frame.receiver).await?;
     let copies = copies(frame.content, &receiver)?;
     let id = frame.id.unwrap_or_else(|| app.clock.new_id());
     let sent_at = app.clock.now();
@@ -60,7 +72,7 @@ pub async fn send(app: &Arc<App>, access: &Access, frame: MessageFrame) -> Resul
             sent_at,
         };
         let device = DeviceKey { account: receiver.account, device };
-        outcomes.push(delivery::deliver(app, device, Arc::new(message)).await);
+        outcomes.push(delivery::deliver(app, device, Arc::new(message), turns).await);
     }
     metrics::counter!("messages_accepted_total").increment(1);
     Ok(Sending { id, receiver: app.address(&receiver.name), copies: outcomes })

@@ -48,11 +48,13 @@ pub async fn read(app: &Arc<App>, access: &Access, frame: StatusFrame) -> Result
         let sender = reader.clone();
         WriteOp::PutStatus(NewStatus { device, message_id, state: State::Read, sender, code: None })
     });
-    let results = app.writer.write(ops.collect()).await.map_err(|error| {
+    let written = app.writer.write(ops.collect()).await.map_err(|error| {
         let message = "the status could not be stored; send it again";
         Error { source: Some(error.into()), ..Error::temporary(Code::Unavailable, message, 2) }
     })?;
-    let risen = frame.message_ids.iter().zip(&results).filter(|(_, result)| matches!(result, WriteResult::Done(1..)));
+    let risen = frame.message_ids.iter().zip(&written.results);
+    // After a repeated write a row that did not rise may have risen the first time.
+    let risen = risen.filter(|(_, result)| written.repeated || matches!(result, WriteResult::Done(1..)));
     let message_ids = risen.map(|(id, _)| *id).collect::<Vec<_>>();
     if !message_ids.is_empty() {
         let status = StatusUpdate { message_id: None, message_ids, state: State::Read, sender: reader, code: None };

@@ -32,7 +32,8 @@ pub async fn create(app: &App, source: IpAddr, wanted: CreateToken) -> Result<Is
     }
     let tokens = NewTokens::draw(app, account.id, wanted.device_id, scope)?;
     let limit = app.config.limits.sessions_per_account;
-    match app.store.create_session(&tokens.session, device_name.as_deref(), limit).await? {
+    let hash = &account.password_hash;
+    match app.store.create_session(&tokens.session, hash, device_name.as_deref(), limit).await? {
         SessionCreated::Yes(ended) => {
             sessions::announce(app, &ended);
             tokens.issue(app, account.name.parse().map_err(|_| corrupt("name"))?)
@@ -42,7 +43,7 @@ pub async fn create(app: &App, source: IpAddr, wanted: CreateToken) -> Result<Is
             Err(Error::new(Code::NotFound, text))
         }
         SessionCreated::Revoked => Err(access::revoked()),
-        SessionCreated::Gone => Err(wrong_credentials()),
+        SessionCreated::OtherPassword | SessionCreated::Gone => Err(wrong_credentials()),
     }
 }
 
@@ -66,9 +67,10 @@ async fn check(app: &App, source: IpAddr, name: &str, password: String) -> Resul
     app.limits.check_lockout(&key)?;
     let account = app.store.account_by_name(&name).await?;
     let hash = account.as_ref().map(|account| account.password_hash.clone());
-    if app.passwords.verify(password, hash).await?
-        && let Some(account) = account
-    {
+    let is_right = app.passwords.verify(password, hash).await?;
+    // Again: guesses sent all at once learn no more than those sent one by one.
+    app.limits.check_lockout(&key)?;
+    if is_right && let Some(account) = account {
         app.limits.forgive(&key);
         return Ok(account);
     }

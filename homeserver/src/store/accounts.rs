@@ -160,6 +160,16 @@ impl Tx {
         Ok(retired.is_some())
     }
 
+    /// Whether that is the hash of the account's password; it stays so while the account is held.
+    pub(super) async fn has_password(&mut self, account: Uuid, hash: &str) -> Result<bool> {
+        let stored: Option<String> =
+            run!(self, |db| sqlx::query_scalar("SELECT password_hash FROM accounts WHERE id = $1")
+                .bind(account)
+                .fetch_optional(db)
+                .await)?;
+        Ok(stored.as_deref() == Some(hash))
+    }
+
     async fn insert_first_device(&mut self, account: &NewAccount<'_>) -> Result<()> {
         run!(self, |db| sqlx::query(
             "INSERT INTO devices (account_id, device_id, name, registration_id, created_at) VALUES ($1, 1, $2, $3, $4)"

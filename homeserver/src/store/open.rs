@@ -5,12 +5,12 @@ use std::{path::Path, str::FromStr as _, time::Duration};
 use secrecy::ExposeSecret as _;
 use sqlx::{
     PgPool, SqlitePool,
-    migrate::{Migrate as _, MigrateError, Migrator},
+    migrate::{Migrate as _, MigrateError, Migration, Migrator},
     postgres::{PgConnectOptions, PgPoolOptions},
     sqlite::{SqliteAutoVacuum, SqliteConnectOptions, SqliteJournalMode, SqlitePoolOptions, SqliteSynchronous},
 };
 
-use super::{Result, Store};
+use super::Store;
 use crate::config::DatabaseUrl;
 
 static SQLITE: Migrator = sqlx::migrate!("../migrations/sqlite");
@@ -27,12 +27,15 @@ pub enum OpenError {
         /// What it said.
         source: sqlx::Error,
     },
-    /// A migration failed, or the database is of a newer version.
+    /// A migration failed.
     #[error("the database cannot be migrated: {0}")]
     Migrate(#[from] MigrateError),
     /// Migrations are pending and `database.auto_migrate` is off.
     #[error("{0} migration(s) are pending: run `missivectl migrate run` first, or set database.auto_migrate = true")]
     Pending(usize),
+    /// A newer version of this program has worked on the database.
+    #[error("the database has migration {0}, which this version does not know: run the newer version that made it")]
+    Newer(i64),
 }
 
 /// A migration, and whether the database has it.
@@ -61,17 +64,18 @@ impl Store {
         let store = Self::connect(url).await?;
         if auto_migrate {
             store.migrate().await?;
-        } else {
-            let pending = store.migrations().await?.iter().filter(|migration| !migration.applied).count();
-            if pending > 0 {
-                return Err(OpenError::Pending(pending));
-            }
+            return Ok(store);
         }
-        Ok(store)
+        store.refuse_newer().await?;
+        match store.migrations().await?.iter().filter(|migration| !migration.applied).count() {
+            0 => Ok(store),
+            pending => Err(OpenError::Pending(pending)),
+        }
     }
 
     /// Applies every pending migration.
     pub async fn migrate(&self) -> std::result::Result<(), OpenError> {
+        self.refuse_newer().await?;
         match self {
             Self::Sqlite { write, .. } => SQLITE.run(write).await?,
             Self::Postgres(pool) => POSTGRES.run(pool).await?,
@@ -81,37 +85,46 @@ impl Store {
 
     /// Every migration this program knows, and whether the database has it.
     pub async fn migrations(&self) -> std::result::Result<Vec<MigrationState>, OpenError> {
+        let applied = self.applied().await?;
+        let state = |migration: &Migration| MigrationState {
+            version: migration.version,
+            description: migration.description.to_string(),
+            applied: applied.contains(&migration.version),
+        };
+        Ok(self.migrator().iter().map(state).collect())
+    }
+
+    /// Tables of a newer version may mean what this one does not know of: it neither starts on them nor changes them.
+    async fn refuse_newer(&self) -> std::result::Result<(), OpenError> {
+        match self.applied().await?.into_iter().find(|version| !self.migrator().version_exists(*version)) {
+            Some(newer) => Err(OpenError::Newer(newer)),
+            None => Ok(()),
+        }
+    }
+
+    fn migrator(&self) -> &'static Migrator {
+        match self {
+            Self::Sqlite { .. } => &SQLITE,
+            Self::Postgres(_) => &POSTGRES,
+        }
+    }
+
+    /// The migrations that the database has, known or not.
+    async fn applied(&self) -> std::result::Result<Vec<i64>, OpenError> {
         const TABLE: &str = "_sqlx_migrations";
-        let (migrator, applied) = match self {
+        let applied = match self {
             Self::Sqlite { write, .. } => {
                 let mut connection = write.acquire().await.map_err(MigrateError::from)?;
                 connection.ensure_migrations_table(TABLE).await?;
-                (&SQLITE, connection.list_applied_migrations(TABLE).await?)
+                connection.list_applied_migrations(TABLE).await?
             }
             Self::Postgres(pool) => {
                 let mut connection = pool.acquire().await.map_err(MigrateError::from)?;
                 connection.ensure_migrations_table(TABLE).await?;
-                (&POSTGRES, connection.list_applied_migrations(TABLE).await?)
+                connection.list_applied_migrations(TABLE).await?
             }
         };
-        Ok(migrator
-            .iter()
-            .map(|migration| MigrationState {
-                version: migration.version,
-                description: migration.description.to_string(),
-                applied: applied.iter().any(|one| one.version == migration.version),
-            })
-            .collect())
-    }
-
-    /// Bytes that the database takes, as far as it can tell.
-    pub async fn size_bytes(&self) -> Result<i64> {
-        const SQLITE: &str = "SELECT page_count * page_size FROM pragma_page_count(), pragma_page_size()";
-        const POSTGRES: &str = "SELECT pg_database_size(current_database())";
-        Ok(match self {
-            Self::Sqlite { read, .. } => sqlx::query_scalar(SQLITE).fetch_one(read).await?,
-            Self::Postgres(pool) => sqlx::query_scalar(POSTGRES).fetch_one(pool).await?,
-        })
+        Ok(applied.into_iter().map(|one| one.version).collect())
     }
 }
 

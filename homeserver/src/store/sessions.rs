@@ -50,6 +50,8 @@ pub enum SessionCreated {
     NoDevice,
     /// The account is revoked.
     Revoked,
+    /// The account's password was changed meanwhile.
+    OtherPassword,
     /// The account is no more.
     Gone,
 }
@@ -84,11 +86,13 @@ struct Row {
 }
 
 impl Store {
-    /// Makes a session and names its device, if a name is given. Beyond `limit` sessions of the account, those that were
-    /// used least recently go.
+    /// Makes a session and names its device, if a name is given. `password_hash` is what the password was checked with:
+    /// one that was changed meanwhile opens nothing. Beyond `limit` sessions of the account, those that were used least
+    /// recently go.
     pub async fn create_session(
         &self,
         session: &NewSession,
+        password_hash: &str,
         device_name: Option<&str>,
         limit: u32,
     ) -> Result<SessionCreated> {
@@ -97,6 +101,9 @@ impl Store {
             None => return Ok(SessionCreated::Gone),
             Some(true) => return Ok(SessionCreated::Revoked),
             Some(false) => {}
+        }
+        if !tx.has_password(session.account, password_hash).await? {
+            return Ok(SessionCreated::OtherPassword);
         }
         if !tx.name_device(session, device_name).await? {
             return Ok(SessionCreated::NoDevice);

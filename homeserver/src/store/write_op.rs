@@ -75,8 +75,35 @@ pub enum WriteResult {
 }
 
 impl WriteOp {
+    /// Runs operations of one device's queue, in their order. A message behind one that found no room does not overtake
+    /// it, however small it is.
+    pub(crate) async fn run_all(ops: &[Self], tx: &mut Tx) -> Result<Vec<WriteResult>> {
+        let mut results = Vec::with_capacity(ops.len());
+        let mut full: Vec<&Self> = Vec::new();
+        for op in ops {
+            let result = if full.iter().any(|earlier| earlier.is_of_same_pair(op)) {
+                WriteResult::Full
+            } else {
+                op.run(tx).await?
+            };
+            if matches!(result, WriteResult::Full) {
+                full.push(op);
+            }
+            results.push(result);
+        }
+        Ok(results)
+    }
+
+    /// Whether both store messages from one device to one device.
+    fn is_of_same_pair(&self, other: &Self) -> bool {
+        let (Self::Store { device, message, .. }, Self::Store { device: to, message: next, .. }) = (self, other) else {
+            return false;
+        };
+        device == to && message.sender_device == next.sender_device && message.sender == next.sender
+    }
+
     /// Runs the operation in a transaction.
-    pub(crate) async fn run(&self, tx: &mut Tx) -> Result<WriteResult> {
+    async fn run(&self, tx: &mut Tx) -> Result<WriteResult> {
         match self {
             Self::Store { device, message, quota } => tx.store_message(*device, message, *quota).await,
             Self::Settle { device, receiver, which, state, code } => {

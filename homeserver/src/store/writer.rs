@@ -2,7 +2,10 @@
 
 use std::time::Duration;
 
-use tokio::sync::{mpsc, oneshot};
+use tokio::{
+    sync::{mpsc, oneshot},
+    time::Instant,
+};
 
 use super::{Result, Store, WriteOp, WriteResult};
 
@@ -10,8 +13,11 @@ use super::{Result, Store, WriteOp, WriteResult};
 const BATCH: usize = 512;
 
 /// How often a transaction is tried before its callers are told that it failed. An unknown commit outcome is one of the
-/// failures: every operation may run twice, so trying again tells what became of it.
+/// failures: every operation may run twice, so trying again makes it true.
 const TRIES: u32 = 5;
+
+/// How long the parts of a failed batch are tried, all together, before the rest is told that it failed too.
+const PATIENCE: Duration = Duration::from_secs(15);
 
 /// Hands operations to the one task that writes them.
 #[derive(Clone, Debug)]
@@ -24,9 +30,18 @@ pub struct Writer {
 #[error("the database did not take the write")]
 pub struct WriteFailed;
 
+/// What operations came to.
+#[derive(Debug, Clone)]
+pub struct Committed {
+    /// One result for each operation, in their order.
+    pub results: Vec<WriteResult>,
+    /// They were tried before, with an outcome that is unknown: the results may say less than what was changed.
+    pub repeated: bool,
+}
+
 struct Request {
     ops: Vec<WriteOp>,
-    done: oneshot::Sender<std::result::Result<Vec<WriteResult>, WriteFailed>>,
+    done: oneshot::Sender<std::result::Result<Committed, WriteFailed>>,
 }
 
 impl Writer {
@@ -38,7 +53,7 @@ impl Writer {
     }
 
     /// Writes operations, in their order, in one transaction, and returns once it is committed.
-    pub async fn write(&self, ops: Vec<WriteOp>) -> std::result::Result<Vec<WriteResult>, WriteFailed> {
+    pub async fn write(&self, ops: Vec<WriteOp>) -> std::result::Result<Committed, WriteFailed> {
         let (done, result) = oneshot::channel();
         self.queue.send(Request { ops, done }).await.map_err(|_| WriteFailed)?;
         result.await.map_err(|_| WriteFailed)?
@@ -60,58 +75,50 @@ async fn run(store: Store, mut requests: mpsc::Receiver<Request>) {
 
 /// Commits a batch; where it fails, each request is tried alone, so that none fails for another.
 async fn commit(store: &Store, batch: Vec<Request>) {
-    let started = tokio::time::Instant::now();
+    let started = Instant::now();
     let size = batch.iter().map(|request| request.ops.len()).sum::<usize>();
-    match attempt(store, &batch).await {
+    match attempt(store, batch.iter().map(|request| request.ops.as_slice())).await {
         Ok(results) => {
             metrics::histogram!("store_commit_seconds").record(started.elapsed().as_secs_f64());
             metrics::counter!("store_writes_total").increment(size as u64);
             for (request, results) in batch.into_iter().zip(results) {
                 // A caller that is gone was not waiting to be told.
-                let _ = request.done.send(Ok(results));
+                let _ = request.done.send(Ok(Committed { results, repeated: false }));
             }
         }
         Err(error) => {
             tracing::warn!(%error, operations = size, "a write failed; trying its parts alone");
             for request in batch {
-                let result = retry(store, &request.ops).await;
+                let result = retry(store, &request.ops, started + PATIENCE).await;
                 let _ = request.done.send(result);
             }
         }
     }
 }
 
-async fn attempt(store: &Store, batch: &[Request]) -> Result<Vec<Vec<WriteResult>>> {
+/// Runs each request's operations in one transaction.
+async fn attempt<'a>(store: &Store, requests: impl Iterator<Item = &'a [WriteOp]>) -> Result<Vec<Vec<WriteResult>>> {
     let mut tx = store.begin().await?;
-    let mut results = Vec::with_capacity(batch.len());
-    for request in batch {
-        let mut of_request = Vec::with_capacity(request.ops.len());
-        for op in &request.ops {
-            of_request.push(op.run(&mut tx).await?);
-        }
-        results.push(of_request);
+    let mut results = Vec::new();
+    for ops in requests {
+        results.push(WriteOp::run_all(ops, &mut tx).await?);
     }
     tx.commit().await?;
     Ok(results)
 }
 
-async fn retry(store: &Store, ops: &[WriteOp]) -> std::result::Result<Vec<WriteResult>, WriteFailed> {
-    for attempt in 0..TRIES {
-        match alone(store, ops).await {
-            Ok(results) => return Ok(results),
-            Err(error) => tracing::error!(%error, attempt, "a write failed"),
+async fn retry(store: &Store, ops: &[WriteOp], until: Instant) -> std::result::Result<Committed, WriteFailed> {
+    for attempt_number in 0..TRIES {
+        if Instant::now() >= until {
+            break;
         }
-        tokio::time::sleep(Duration::from_millis(50 << attempt)).await;
+        match attempt(store, std::iter::once(ops)).await {
+            Ok(results) => {
+                return Ok(Committed { results: results.into_iter().flatten().collect(), repeated: true });
+            }
+            Err(error) => tracing::error!(%error, attempt_number, "a write failed"),
+        }
+        tokio::time::sleep(Duration::from_millis(50 << attempt_number)).await;
     }
     Err(WriteFailed)
-}
-
-async fn alone(store: &Store, ops: &[WriteOp]) -> Result<Vec<WriteResult>> {
-    let mut tx = store.begin().await?;
-    let mut results = Vec::with_capacity(ops.len());
-    for op in ops {
-        results.push(op.run(&mut tx).await?);
-    }
-    tx.commit().await?;
-    Ok(results)
 }

@@ -11,11 +11,11 @@ use std::{
 
 use axum::extract::ws::{CloseFrame, Message, Utf8Bytes, WebSocket};
 use futures_util::{SinkExt as _, StreamExt as _, stream::FuturesUnordered};
-use missive_wire::{Hello, ServerFrame};
+use missive_wire::{Code, Hello, ServerFrame};
 use serde::Serialize;
 use tokio::{
     sync::mpsc,
-    time::{Instant, MissedTickBehavior, interval_at, timeout},
+    time::{Instant, MissedTickBehavior, interval_at, sleep, timeout, timeout_at},
 };
 
 use super::dispatch::Dispatcher;
@@ -35,8 +35,10 @@ const PING: Duration = Duration::from_secs(30);
 const SILENCE: Duration = Duration::from_secs(90);
 /// A socket that takes nothing for so long is given up.
 const WRITE: Duration = Duration::from_secs(30);
-/// How long a closing socket waits for what became of its messages.
+/// How long a closing socket waits for what became of its messages, and for the peer to take it.
 const FAREWELL: Duration = Duration::from_secs(5);
+/// How often a write that takes long looks whether its mailbox has let go of the link.
+const LOOK: Duration = Duration::from_millis(200);
 
 /// Close codes (`docs/protocol.md`).
 mod code {
@@ -61,6 +63,9 @@ enum End {
     /// It is gone.
     Gone,
 }
+
+const GOING_AWAY: End = End::Close(code::GOING_AWAY, "the server is going away; reconnect");
+const ENDED: End = End::Close(code::ENDED, "the session has ended");
 
 struct Connection {
     app: Arc<App>,
@@ -91,7 +96,8 @@ pub(super) async fn run(app: Arc<App>, access: Access, socket: WebSocket) {
     // A session that ended between the token's check and the link's registration is seen here; later, by the mailbox.
     let end = match access::check_alive(&connection.app, &connection.access) {
         Ok(()) => connection.serve().await,
-        Err(_) => End::Close(code::ENDED, "the session has ended"),
+        Err(error) if error.code == Code::Unavailable => GOING_AWAY,
+        Err(_) => ENDED,
     };
     connection.finish(end).await;
     metrics::gauge!("connections").decrement(1);
@@ -105,8 +111,11 @@ impl Connection {
         let shutdown = self.app.shutdown.clone();
         loop {
             let end = tokio::select! {
-                () = shutdown.cancelled() => Some(End::Close(code::GOING_AWAY, "the server is going away; reconnect")),
-                Some(outgoing) = self.frames.recv() => self.write(outgoing).await.err(),
+                () = shutdown.cancelled() => Some(GOING_AWAY),
+                outgoing = self.frames.recv() => match outgoing {
+                    Some(outgoing) => self.write(outgoing).await.err(),
+                    None => Some(self.let_go()),
+                },
                 Some(told) = self.under_way.next(), if !self.under_way.is_empty() => self.tell(told).await.err(),
                 received = self.socket.recv(), if self.under_way.len() < WINDOW => self.received(received).await.err(),
                 _ = pings.tick() => self.ping().await.err(),
@@ -134,7 +143,12 @@ impl Connection {
                     Err(End::Close(code::FLOODING, "too many frames"))
                 }
             }
-            Some(Ok(Message::Close(_))) | None => Err(End::Gone),
+            Some(Ok(Message::Close(_))) => {
+                // The library has the answer to it ready.
+                let _ = self.flush().await;
+                Err(End::Gone)
+            }
+            None => Err(End::Gone),
             Some(Err(error)) => Err(unreadable(error)),
         }
     }
@@ -169,6 +183,10 @@ impl Connection {
     }
 
     async fn ping(&mut self) -> Result<(), End> {
+        if self.under_way.len() >= WINDOW {
+            // It is we who do not listen.
+            self.heard = Instant::now();
+        }
         if self.heard.elapsed() > SILENCE {
             return Err(End::Close(code::POLICY, "silent for too long"));
         }
@@ -177,16 +195,34 @@ impl Connection {
     }
 
     async fn feed(&mut self, message: Message) -> Result<(), End> {
-        match timeout(WRITE, self.socket.feed(message)).await {
-            Ok(Ok(())) => Ok(()),
-            _ => Err(End::Gone),
-        }
+        let fed = unless_ended(self.socket.feed(message), &self.app, &self.frames).await;
+        self.written(fed)
     }
 
     async fn flush(&mut self) -> Result<(), End> {
-        match timeout(WRITE, self.socket.flush()).await {
-            Ok(Ok(())) => Ok(()),
-            _ => Err(End::Gone),
+        let flushed = unless_ended(self.socket.flush(), &self.app, &self.frames).await;
+        self.written(flushed)
+    }
+
+    fn written(&mut self, written: Written) -> Result<(), End> {
+        match written {
+            Written::Done => Ok(()),
+            Written::Gone => Err(End::Gone),
+            Written::Shutdown => Err(GOING_AWAY),
+            Written::LetGo => Err(self.let_go()),
+        }
+    }
+
+    /// Why the mailbox let go of the link: it said so, or its word found no room among the frames.
+    fn let_go(&mut self) -> End {
+        while let Ok(outgoing) = self.frames.try_recv() {
+            if let Outgoing::Close(code, reason) = outgoing {
+                return End::Close(code, reason);
+            }
+        }
+        match access::check_alive(&self.app, &self.access) {
+            Err(error) if error.code != Code::Unavailable => ENDED,
+            _ => End::Close(code::POLICY, "frames are not being read"),
         }
     }
 
@@ -194,9 +230,12 @@ impl Connection {
     async fn finish(&mut self, end: End) {
         let End::Close(code, reason) = end else { return };
         let until = Instant::now() + FAREWELL;
-        while let Ok(Some(told)) = tokio::time::timeout_at(until, self.under_way.next()).await {
-            if self.tell(told).await.is_err() {
-                return;
+        while let Ok(Some(told)) = timeout_at(until, self.under_way.next()).await {
+            for frame in told {
+                let text = Message::Text(json(&frame));
+                if !timeout_at(until, self.socket.send(text)).await.is_ok_and(|sent| sent.is_ok()) {
+                    return;
+                }
             }
         }
         let close = CloseFrame { code, reason: Utf8Bytes::from_static(reason) };
@@ -204,6 +243,38 @@ impl Connection {
             // The peer answers the close; what it says after it is of no account.
             let _ = timeout(FAREWELL, async { while let Some(Ok(_)) = self.socket.recv().await {} }).await;
         }
+    }
+}
+
+/// How a write to the socket ended.
+#[derive(Debug, Clone, Copy)]
+enum Written {
+    Done,
+    Gone,
+    Shutdown,
+    LetGo,
+}
+
+/// Writes, unless meanwhile the server stops or the mailbox lets go of the link: a peer that takes nothing must not keep
+/// an ended session open.
+async fn unless_ended(
+    writing: impl Future<Output = Result<(), axum::Error>>,
+    app: &App,
+    frames: &mpsc::Receiver<Outgoing>,
+) -> Written {
+    let let_go = async {
+        while !frames.is_closed() {
+            sleep(LOOK).await;
+        }
+    };
+    tokio::select! {
+        biased;
+        written = timeout(WRITE, writing) => match written {
+            Ok(Ok(())) => Written::Done,
+            _ => Written::Gone,
+        },
+        () = app.shutdown.cancelled() => Written::Shutdown,
+        () = let_go => Written::LetGo,
     }
 }
 

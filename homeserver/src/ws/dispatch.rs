@@ -1,17 +1,18 @@
 //! What a client's frame means: parse, call, reply.
 
-use std::{collections::HashMap, sync::Arc};
+use std::sync::Arc;
 
 use missive_wire::{
     Address, ClientFrame, Code, ErrorDetails, FrameError, MessageFrame, MessageId, Scope, ServerError, ServerFrame,
     State, StatusAck, StatusFrame, StatusUpdate,
 };
+use uuid::Uuid;
 
 use super::connection::UnderWay;
 use crate::{
     app::{App, FrameLimit},
     error::Error,
-    hub::Outcome,
+    hub::{Held, Outcome, Turns},
     model::Access,
     service::{access, messages, statuses},
 };
@@ -21,22 +22,18 @@ const SOON: u64 = 2;
 /// … what failed for lack of room.
 const LATER: u64 = 60;
 
-/// The receivers that a failed message may hold up; beyond, the oldest failures are forgotten with the socket.
-const FAILED_MAX: usize = 1024;
-
 /// Takes a client's frames.
 pub(super) struct Dispatcher {
     app: Arc<App>,
     access: Access,
     limit: Option<FrameLimit>,
-    /// The first message of each receiver that failed for now: later ones wait for it, so that order is kept.
-    failed: Arc<std::sync::Mutex<HashMap<Address, MessageId>>>,
+    turns: Arc<Turns>,
 }
 
 impl Dispatcher {
     pub(super) fn new(app: Arc<App>, access: Access) -> Self {
         let limit = app.limits.frames();
-        Self { app, access, limit, failed: Arc::default() }
+        Self { app, access, limit, turns: Arc::default() }
     }
 
     /// Whether the client may send another frame by now.
@@ -63,21 +60,13 @@ impl Dispatcher {
         Some(failure.map(ServerFrame::Error).into_iter().collect())
     }
 
-    async fn message(&mut self, frame: MessageFrame, under_way: &mut UnderWay) -> Option<ServerError> {
+    async fn message(&self, frame: MessageFrame, under_way: &mut UnderWay) -> Option<ServerError> {
         let id = frame.id;
         match self.send(frame).await {
             Ok(sending) => {
-                let failed = self.failed.clone();
                 under_way.push(Box::pin(async move {
                     let (id, receiver) = (sending.id, sending.receiver.clone());
-                    let outcome = sending.outcome().await;
-                    if matches!(outcome, Outcome::Full | Outcome::Failed)
-                        && let Ok(mut failed) = failed.lock()
-                        && failed.len() < FAILED_MAX
-                    {
-                        failed.entry(receiver.clone()).or_insert(id);
-                    }
-                    told(id, &receiver, outcome).into_iter().collect()
+                    told(id, &receiver, sending.outcome().await).into_iter().collect()
                 }));
                 None
             }
@@ -85,26 +74,26 @@ impl Dispatcher {
         }
     }
 
-    async fn send(&mut self, frame: MessageFrame) -> Result<messages::Sending, Error> {
+    async fn send(&self, frame: MessageFrame) -> Result<messages::Sending, Error> {
         access::require(&self.access, Scope::MessagesWrite)?;
-        self.check_turn(&frame)?;
-        messages::send(&self.app, &self.access, frame).await
+        let id = frame.id;
+        if let Some(id) = id {
+            self.turns.come(id);
+        }
+        let receiver = messages::receiver(&self.app, &frame.receiver).await;
+        let receiver = receiver.inspect_err(|error| self.note(None, id, error))?;
+        let account = receiver.account;
+        if let Some(held) = self.turns.held(account) {
+            return Err(after_failed(Some(held)));
+        }
+        let sending = messages::send(&self.app, &self.access, receiver, frame, &self.turns).await;
+        sending.inspect_err(|error| self.note(Some(account), id, error))
     }
 
-    /// Refuses a message whose receiver still waits for an earlier one that failed for now.
-    fn check_turn(&self, frame: &MessageFrame) -> Result<(), Error> {
-        let Some(receiver) = frame.receiver.address(&self.app.server_name) else { return Ok(()) };
-        let Ok(mut failed) = self.failed.lock() else { return Ok(()) };
-        match failed.get(&receiver) {
-            Some(first) if Some(*first) != frame.id => {
-                let message = format!("message {first} to the same receiver failed for now: send that one first");
-                Err(Error::temporary(Code::AfterFailed, message, SOON))
-            }
-            Some(_) => {
-                failed.remove(&receiver);
-                Ok(())
-            }
-            None => Ok(()),
+    /// Remembers a message that failed for now before it came to a mailbox.
+    fn note(&self, account: Option<Uuid>, id: Option<MessageId>, error: &Error) {
+        if let Some(id) = id.filter(|_| error.details.retry_after.is_some()) {
+            self.turns.fail(account, id);
         }
     }
 
@@ -123,6 +112,16 @@ impl Dispatcher {
         }));
         None
     }
+}
+
+/// A message whose turn has not come: an earlier one to the same receiver failed for now.
+fn after_failed(held: Option<Held>) -> Error {
+    let message = match held {
+        Some(Held::By(first)) => format!("message {first} to the same receiver failed for now: send that one first"),
+        Some(Held::ByMany) => "too many messages failed for now: send those first".into(),
+        None => "an earlier message to the same receiver failed for now: send that one first".into(),
+    };
+    Error::temporary(Code::AfterFailed, message, SOON)
 }
 
 /// What a message's sender is told of it.
@@ -147,6 +146,7 @@ fn told(id: MessageId, receiver: &Address, outcome: Outcome) -> Option<ServerFra
         Outcome::Full => {
             error(Error::temporary(Code::QuotaExceeded, format!("the store of {receiver} is full for now"), LATER))
         }
+        Outcome::AfterFailed => error(after_failed(None)),
         Outcome::Failed => {
             let message = "the server could not store the message; send it again";
             error(Error::temporary(Code::Unavailable, message, SOON))

@@ -198,6 +198,9 @@ async fn a_new_password_ends_every_other_session() {
             let (got, answer) = alice.patch(&alice.path(""), &body).await;
             assert_eq!((got, answer["code"].as_str()), (status, Some(code)), "{answer}");
         }
+        let mut half = change(PASSWORD, NEW_PASSWORD);
+        half["notificationID"] = json!("");
+        assert_eq!(alice.patch(&alice.path(""), &half).await.0, 400, "nothing is changed by halves");
         assert_eq!(other.get(&other.path("")).await.0, 200);
 
         assert_eq!(alice.patch(&alice.path(""), &change(PASSWORD, NEW_PASSWORD)).await.0, 200);
@@ -211,11 +214,35 @@ async fn a_new_password_ends_every_other_session() {
     }
 }
 
+/// Where rows of an account are.
+const OF_AN_ACCOUNT: [(&str, &str); 6] = [
+    ("accounts", "id"),
+    ("devices", "account_id"),
+    ("sessions", "account_id"),
+    ("pre_keys", "account_id"),
+    ("pending_messages", "account_id"),
+    ("message_statuses", "account_id"),
+];
+
+/// What acknowledges everything that waits for someone.
+async fn all_of(person: &Person) -> Value {
+    let (_, body) = person.get(&format!("/api/v1/users/{}/messages", person.name)).await;
+    let ids: Vec<_> = body["data"]["messages"].as_array().unwrap().iter().map(|one| one["id"].clone()).collect();
+    json!({ "ids": ids })
+}
+
 #[tokio::test]
 async fn a_deleted_account_leaves_nothing_but_its_name() {
     for home in both().await {
         let (alice, bob) = (home.register("alice").await, home.register("bob").await);
+        let published = super::prekeys::Owner::new().upload(1..=2);
+        assert_eq!(alice.post("/api/v1/users/alice/keys", &published).await.0, 200);
+        home.leave_message(&alice, &bob).await;
+        assert_eq!(bob.delete_with("/api/v1/users/bob/messages", &all_of(&bob).await).await.0, 200);
         let left = home.leave_message(&bob, &alice).await;
+        for (table, column) in OF_AN_ACCOUNT {
+            assert!(home.count_rows(table, column, alice.id).await > 0, "{table}");
+        }
         let delete = |person: Person, password: &'static str| async move {
             person.delete_with(&person.path(""), &json!({ "password": password })).await
         };
@@ -237,6 +264,9 @@ async fn a_deleted_account_leaves_nothing_but_its_name() {
             (&told["messageId"], &told["state"], &told["code"]),
             (&json!(left), &json!("undeliverable"), &json!("receiver_gone"))
         );
+        for (table, column) in OF_AN_ACCOUNT {
+            assert_eq!(home.count_rows(table, column, alice.id).await, 0, "{table}");
+        }
     }
 }
 

@@ -2,6 +2,8 @@
 
 use std::time::Duration;
 
+use homeserver::store::{NewSession, SessionCreated};
+use missive_wire::{DeviceId, Scope};
 use serde_json::{Value, json};
 
 use crate::common::{Home, PASSWORD, both, both_with, claims};
@@ -108,6 +110,48 @@ async fn wrong_passwords_lock_a_name_out_for_their_source_alone() {
 
         tokio::time::sleep(Duration::from_millis(2_100)).await;
         assert_eq!(code(&home, "alice", PASSWORD).await, "");
+    }
+}
+
+#[tokio::test]
+async fn guesses_at_the_same_time_learn_no_more_than_one_by_one() {
+    for home in both_with(&["limits.login_failures=3"]).await {
+        home.register("alice").await;
+        let guesses = (0..20).map(|_| {
+            let (client, url) = (home.client.clone(), format!("{}/api/v1/tokens", home.url));
+            let body = log_in("alice", "wrong");
+            tokio::spawn(async move { client.post(url).json(&body).send().await.unwrap().status().as_u16() })
+        });
+        let mut statuses = Vec::new();
+        for status in guesses.collect::<Vec<_>>() {
+            statuses.push(status.await.unwrap());
+        }
+        assert_eq!(statuses.iter().filter(|status| **status == 401).count(), 3, "{statuses:?}");
+        assert_eq!(statuses.iter().filter(|status| **status == 429).count(), 17, "{statuses:?}");
+    }
+}
+
+#[tokio::test]
+async fn a_password_that_is_changed_while_it_is_checked_opens_nothing() {
+    for home in both().await {
+        let alice = home.register("alice").await;
+        let store = &home.app.store;
+        let stale = store.account(alice.id).await.unwrap().unwrap().password_hash;
+        let change = json!({ "password": PASSWORD, "newPassword": "another battery staple" });
+        assert_eq!(alice.patch(&alice.path(""), &change).await.0, 200);
+        let new = NewSession {
+            id: home.clock.new_id(),
+            account: alice.id,
+            device: DeviceId::FIRST,
+            scope: Scope::ALL.to_vec(),
+            at: home.now(),
+            token_hash: [7; 32],
+            token_expires_at: home.now(),
+        };
+        let created = store.create_session(&new, &stale, None, 9).await.unwrap();
+        assert_eq!(created, SessionCreated::OtherPassword);
+        let (_, body) = alice.get(&alice.path("/sessions")).await;
+        assert_eq!(body["data"]["sessions"].as_array().unwrap().len(), 1);
     }
 }
 

@@ -8,7 +8,8 @@ mod owner;
 use serde_json::{Value, json};
 
 use crate::common::{Home, Person, both};
-use owner::{Owner, digest, ec, ec_public, encode, pq_public};
+pub(super) use owner::Owner;
+use owner::{digest, ec, ec_public, encode, pq_public};
 
 /// Someone registered who has published the one-time keys 1 to `keys`.
 async fn published(home: &Home, name: &str, keys: u32) -> (Person, Owner) {

@@ -2,7 +2,7 @@
 
 use serde_json::json;
 
-use crate::common::{Person, Reply, both, claims};
+use crate::common::{Person, Reply, both, both_with, claims};
 
 const SECOND: i64 = 1_000;
 
@@ -80,6 +80,29 @@ async fn an_older_spent_token_ends_its_session_too() {
         }
         assert_ended(&alice, &alice.refresh_token).await;
         assert_ended(&alice, &token).await;
+    }
+}
+
+#[tokio::test]
+async fn tokens_of_ended_sessions_are_looked_into_a_few_times_only_and_valid_ones_always() {
+    for home in both_with(&["limits.logins_per_minute=3"]).await {
+        let alice = home.register("alice").await;
+        let gone = home.log_in("alice").await;
+        assert_eq!(gone.with_cookie("DELETE", "/api/v1/tokens", &gone.refresh_token).await.status, 200);
+        for _ in 0..3 {
+            assert_ended(&alice, &gone.refresh_token).await;
+        }
+        for method in ["PUT", "DELETE"] {
+            let reply = alice.with_cookie(method, "/api/v1/tokens", &gone.refresh_token).await;
+            assert_eq!((reply.status, reply.code()), (429, "rate_limited"), "{}", reply.body);
+        }
+        let mut token = alice.refresh_token.clone();
+        for _ in 0..5 {
+            let next = refresh(&alice, &token).await.1;
+            assert_eq!(refresh(&alice, &token).await.1, next, "its answer may have been lost");
+            token = next;
+        }
+        assert_eq!(alice.with_cookie("DELETE", "/api/v1/tokens", &token).await.status, 200);
     }
 }
 

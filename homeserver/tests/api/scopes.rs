@@ -4,7 +4,7 @@ use serde_json::{Value, json};
 
 use crate::common::{Home, PASSWORD, Person, both};
 
-const SCOPES: [&str; 6] =
+pub(super) const SCOPES: [&str; 6] =
     ["profile:read", "profile:write", "keys:read", "keys:write", "messages:read", "messages:write"];
 
 /// Every route that takes an access token: method, path, scope.
@@ -87,7 +87,7 @@ async fn the_list_here_is_the_list_that_is_served() {
 }
 
 /// Every token that opens nothing, and why.
-async fn worthless(home: &Home, alice: &Person) -> Vec<(&'static str, String)> {
+pub(super) async fn worthless(home: &Home, alice: &Person) -> Vec<(&'static str, String)> {
     use base64::{Engine as _, engine::general_purpose::URL_SAFE_NO_PAD};
     let encode = |bytes: &[u8]| URL_SAFE_NO_PAD.encode(bytes);
     let [header, claims, signature] =

@@ -8,9 +8,11 @@ use homeserver::{
     config::{Config, Flags},
     server::Server,
     service::accounts,
+    store::Store,
 };
 use missive_wire::Timestamp;
 use serde_json::{Value, json};
+use sqlx::AssertSqlSafe;
 use tempfile::TempDir;
 use uuid::Uuid;
 
@@ -138,6 +140,15 @@ impl Home {
     /// Another process on the same database, as an admin's command is one.
     pub(crate) async fn admin(&self) -> Arc<App> {
         App::open(self.config.clone(), self.clock.clone()).await.unwrap()
+    }
+
+    /// How many rows of a table are of that id.
+    pub(crate) async fn count_rows(&self, table: &str, column: &str, id: Uuid) -> i64 {
+        let text = AssertSqlSafe(format!("SELECT count(*) FROM {table} WHERE {column} = $1"));
+        match &self.app.store {
+            Store::Sqlite { read, .. } => sqlx::query_scalar(text).bind(id).fetch_one(read).await.unwrap(),
+            Store::Postgres(pool) => sqlx::query_scalar(text).bind(id).fetch_one(pool).await.unwrap(),
+        }
     }
 
     /// The server's time now.

@@ -7,7 +7,7 @@ use serde_json::Value;
 use tokio::{net::TcpStream, time::timeout};
 use tokio_tungstenite::{
     MaybeTlsStream, WebSocketStream, connect_async,
-    tungstenite::{Message, client::IntoClientRequest as _},
+    tungstenite::{Error, Message, client::IntoClientRequest as _},
 };
 
 use super::{Home, Person};
@@ -21,13 +21,38 @@ pub(crate) struct Socket(WebSocketStream<MaybeTlsStream<TcpStream>>);
 impl Socket {
     /// Opens the socket of someone's device 1, and waits for the `hello`.
     pub(crate) async fn open(home: &Home, person: &Person) -> Self {
-        let mut request = home.url.replace("http://", "ws://").into_client_request().unwrap();
-        let bearer = format!("Bearer {}", person.access_token);
-        request.headers_mut().insert("authorization", bearer.parse().unwrap());
-        let (stream, _) = connect_async(request).await.unwrap();
-        let mut socket = Self(stream);
-        socket.next_with("hello").await;
+        let (socket, _) =
+            Self::try_open(home, "authorization", &format!("Bearer {}", person.access_token)).await.unwrap();
         socket
+    }
+
+    /// Opens a socket with that header, and waits for the `hello`: the socket and the subprotocol agreed on, or the
+    /// status and body of the refusal.
+    pub(crate) async fn try_open(
+        home: &Home,
+        name: &'static str,
+        value: &str,
+    ) -> Result<(Self, Option<String>), (u16, Value)> {
+        let mut request = home.url.replace("http://", "ws://").into_client_request().unwrap();
+        request.headers_mut().insert(name, value.parse().unwrap());
+        match connect_async(request).await {
+            Ok((stream, answer)) => {
+                let agreed = answer.headers().get("sec-websocket-protocol").map(|text| text.to_str().unwrap().into());
+                let mut socket = Self(stream);
+                socket.next_with("hello").await;
+                Ok((socket, agreed))
+            }
+            Err(Error::Http(answer)) => {
+                let body = answer.body().as_deref().unwrap_or_default();
+                Err((answer.status().as_u16(), serde_json::from_slice(body).unwrap()))
+            }
+            Err(error) => panic!("{error}"),
+        }
+    }
+
+    /// The refusal of a socket with that header.
+    pub(crate) async fn refused(home: &Home, name: &'static str, value: &str) -> (u16, Value) {
+        Self::try_open(home, name, value).await.err().unwrap()
     }
 
     /// Sends a frame.

@@ -58,7 +58,13 @@ impl Homeserver {
         assert!(status.success(), "{status}\n{}", self.log());
     }
 
-    /// Starts it again after [`Homeserver::stop`], on whatever port is free.
+    /// Ends it as a power cut would: SIGKILL, with no word of warning.
+    pub fn kill(&mut self) {
+        self.process.kill().unwrap();
+        self.process.wait().unwrap();
+    }
+
+    /// Starts it again after [`Homeserver::stop`] or [`Homeserver::kill`], on whatever port is free.
     pub fn restart(&mut self) {
         (self.process, self.url) = spawn(self.directory.path(), &self.database, &self.settings);
     }

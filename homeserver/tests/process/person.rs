@@ -7,7 +7,7 @@ use serde_json::{Value, json};
 use tokio::net::TcpStream;
 use tokio_tungstenite::{
     MaybeTlsStream, WebSocketStream, connect_async,
-    tungstenite::{Message, client::IntoClientRequest as _, protocol::CloseFrame},
+    tungstenite::{Message, client::IntoClientRequest as _, http::Request, protocol::CloseFrame},
 };
 
 use super::{Homeserver, SERVER_NAME};
@@ -35,8 +35,7 @@ impl Person {
         let body = json!({"name": name, "password": PASSWORD});
         let answer = http.post(format!("{}/api/v1/users", server.url)).json(&body).send().await.unwrap();
         assert_eq!(answer.status(), 201);
-        let cookie = answer.headers()["set-cookie"].to_str().unwrap().to_owned();
-        let refresh = cookie.split(['=', ';']).nth(1).unwrap().to_owned();
+        let refresh = refresh_token(&answer);
         let body: Value = answer.json().await.unwrap();
         let text = |key: &str| body["data"][key].as_str().unwrap().to_owned();
         let (id, token) = (text("id"), text("accessToken"));
@@ -79,20 +78,40 @@ impl Person {
 
     /// Connects, and reads nothing.
     pub async fn open(&self) -> Socket {
+        Socket(connect_async(self.socket_request()).await.unwrap().0)
+    }
+
+    /// The request that opens the person's socket.
+    pub fn socket_request(&self) -> Request<()> {
         let mut request = self.socket_url.as_str().into_client_request().unwrap();
         request.headers_mut().insert("authorization", format!("Bearer {}", self.token).parse().unwrap());
-        Socket(connect_async(request).await.unwrap().0)
+        request
+    }
+
+    /// The server has moved to another port, and may have been away for long: a new access token for the refresh token.
+    pub async fn renew(&mut self, server: &Homeserver) {
+        self.follow(server);
+        let cookie = format!("refreshToken={}", self.refresh);
+        let request = self.http.put(format!("{}/api/v1/tokens", self.url)).header("cookie", cookie);
+        let answer = request.send().await.unwrap();
+        assert_eq!(answer.status(), 200);
+        self.refresh = refresh_token(&answer);
+        let body: Value = answer.json().await.unwrap();
+        body["data"]["accessToken"].as_str().unwrap().clone_into(&mut self.token);
     }
 
     /// Connects and expects the door to be shut; the status.
     pub async fn refused(&self) -> u16 {
-        let mut request = self.socket_url.as_str().into_client_request().unwrap();
-        request.headers_mut().insert("authorization", format!("Bearer {}", self.token).parse().unwrap());
-        match connect_async(request).await {
+        match connect_async(self.socket_request()).await {
             Err(tokio_tungstenite::tungstenite::Error::Http(answer)) => answer.status().as_u16(),
             other => panic!("expected a refusal, not {other:?}"),
         }
     }
+}
+
+fn refresh_token(answer: &reqwest::Response) -> String {
+    let cookie = answer.headers()["set-cookie"].to_str().unwrap();
+    cookie.split(['=', ';']).nth(1).unwrap().to_owned()
 }
 
 /// A connection.

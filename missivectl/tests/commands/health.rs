@@ -4,6 +4,7 @@ use serde_json::{Value, json};
 use tokio::{
     io::{AsyncReadExt as _, AsyncWriteExt as _},
     net::TcpListener,
+    process::Command,
 };
 
 use crate::common::{Home, both_running, missivectl};
@@ -52,6 +53,18 @@ async fn a_lost_or_wrong_master_key_is_found_and_none_is_made() {
         assert!(master_key(&home).await.contains("does not fit"));
         home.ctl(&["account", "list", "--json"]).await.assert_error(1, "failed");
     }
+}
+
+#[tokio::test]
+async fn a_database_in_the_working_directory_has_a_disk_too() {
+    let mut home = Home::on_sqlite();
+    home.start().await;
+    let mut command = Command::new(env!("CARGO_BIN_EXE_missivectl"));
+    command.args(["health", "--json", "--database-url", "sqlite://homeserver.db", "--data-dir", "."]);
+    command.args(["--server-name", "one.example", "--listen", &home.listen]);
+    let output = command.current_dir(home.dir()).env_clear().output().await.unwrap();
+    let health: Value = serde_json::from_slice(&output.stdout).unwrap();
+    assert_eq!((&health["healthy"], &health["disk"]), (&json!(true), &json!("ok")), "{health}");
 }
 
 #[tokio::test]

@@ -29,6 +29,24 @@ async fn only_run_makes_a_database_and_once_is_enough() {
 }
 
 #[tokio::test]
+async fn a_newer_database_is_left_alone() {
+    for mut home in both_new().await {
+        home.start().await;
+        home.stop().await;
+        home.migrate_beyond(9_999).await;
+        for command in [&["migrate", "run"][..], &["account", "list"], &["token", "purge"]] {
+            let done = home.ctl(&[command, &["--json"]].concat()).await;
+            done.assert_error(1, "failed");
+            assert!(done.err.contains("migration 9999") && done.err.contains("newer version"), "{done:?}");
+        }
+        for migrates in [false, true] {
+            let refused = home.try_start(migrates).await.err().unwrap();
+            assert!(refused.contains("migration 9999"), "{refused}");
+        }
+    }
+}
+
+#[tokio::test]
 async fn progress_is_told_line_by_line() {
     let home = Home::on_sqlite();
     let out = home.ctl(&["migrate", "run"]).await.out;

@@ -46,6 +46,25 @@ async fn a_database_that_is_not_there_ends_with_4_and_is_not_made() {
 }
 
 #[tokio::test]
+async fn a_postgresql_without_that_database_ends_with_4_and_its_password_stays_unsaid() {
+    let Some(url) = missing_postgres() else { return };
+    let variables = [("MISSIVE_DATABASE_URL", url.as_str())];
+    for command in [&["account", "list"][..], &["token", "purge"], &["migrate", "status"], &["migrate", "run"]] {
+        let done = missivectl(&[command, &["--json"]].concat(), &variables).await;
+        done.assert_error(4, "database_unavailable");
+        assert!(done.err.contains("does not exist") && !done.err.contains(&url), "{done:?}");
+        assert!(done.err.contains("postgres://[redacted]"), "{done:?}");
+    }
+    missivectl(&["health", "--json"], &variables).await.assert_error(5, "unhealthy");
+}
+
+/// The URL of a database that is not there, on the PostgreSQL of the tests.
+fn missing_postgres() -> Option<String> {
+    let server = std::env::var("MISSIVE_TEST_POSTGRES_URL").ok()?;
+    Some(format!("{}/missive_nowhere", server.rsplit_once('/')?.0))
+}
+
+#[tokio::test]
 async fn a_wrong_command_line_or_configuration_ends_with_2() {
     for args in [
         &["nonsense"][..],

@@ -11,6 +11,7 @@ use homeserver::{
     clock::Clock,
     config::{Config, Flags},
     server::Server,
+    store::Store,
 };
 use missive_wire::Timestamp;
 use reqwest::StatusCode;
@@ -99,17 +100,33 @@ impl Home {
     }
 
     pub(crate) async fn start(&mut self) {
+        let server = self.try_start(true).await.unwrap();
+        self.listen = server.address.to_string();
+        self.server = Some(server);
+    }
+
+    /// A server on this data, or why there is none.
+    pub(crate) async fn try_start(&self, migrates: bool) -> Result<Server, String> {
         let flags = Flags {
             server_name: Some("one.example".into()),
             listen: Some("127.0.0.1:0".parse().unwrap()),
             database_url: Some(self.database.url.clone().into()),
             data_dir: Some(self.dir.path().into()),
+            database_auto_migrate: Some(migrates),
             ..Flags::default()
         };
         let config = Config::load_from(flags, Vec::<(OsString, OsString)>::new()).unwrap();
-        let server = Server::start(config, self.clock.clone()).await.unwrap();
-        self.listen = server.address.to_string();
-        self.server = Some(server);
+        Server::start(config, self.clock.clone()).await.map_err(|error| format!("{error:#}"))
+    }
+
+    /// As if a newer version had migrated the database.
+    pub(crate) async fn migrate_beyond(&self, version: i64) {
+        const INSERT: &str = "INSERT INTO _sqlx_migrations (version, description, success, checksum, execution_time) \
+             SELECT $1, 'newer', success, checksum, 0 FROM _sqlx_migrations WHERE version = 1";
+        match Store::connect(&self.database.url.parse().unwrap()).await.unwrap() {
+            Store::Sqlite { write, .. } => drop(sqlx::query(INSERT).bind(version).execute(&write).await.unwrap()),
+            Store::Postgres(pool) => drop(sqlx::query(INSERT).bind(version).execute(&pool).await.unwrap()),
+        }
     }
 
     pub(crate) async fn stop(&mut self) {

@@ -15,11 +15,13 @@ Examples:
 
 Exit codes:
   0 done   1 something else   2 wrong usage   3 authentication   4 the homeserver cannot be reached
-  5 refused or undeliverable  6 local storage, or another process has it  7 out of time";
+  5 refused or undeliverable  6 local storage, or another process has it  7 out of time
+
+MISSIVE_LOG=debug tells on stderr what happens underneath.";
 
 /// Missive in the terminal: end-to-end encrypted messages between homeservers.
 #[derive(Debug, Parser)]
-#[command(name = "missive", version, about, after_help = EXAMPLES)]
+#[command(name = "missive", version, after_help = EXAMPLES)]
 pub(crate) struct Cli {
     #[command(flatten)]
     pub(crate) global: Global,
@@ -55,7 +57,7 @@ pub(crate) enum Command {
     Login(Login),
     /// Send a message, and wait until it is on its way
     Send(Send),
-    /// Show messages as they come
+    /// Show messages as they come; what came during another command stands in the history only
     Listen(Listen),
     /// Show a conversation
     History(History),

@@ -18,6 +18,9 @@ use args::{Cli, Command};
 use failure::Failure;
 use output::Output;
 
+/// What writes requests whole into its trace, tokens among them, stays quiet even where everything is asked for.
+const WITH_SECRETS: [&str; 1] = ["tungstenite::handshake=off"];
+
 #[tokio::main]
 async fn main() -> ExitCode {
     let cli = Cli::parse();
@@ -45,6 +48,24 @@ async fn run(cli: Cli, output: &Output) -> Result<(), Failure> {
 
 /// Nothing is logged unless `MISSIVE_LOG` asks for it.
 fn log() {
-    let filter = EnvFilter::try_from_env("MISSIVE_LOG").unwrap_or_else(|_| EnvFilter::new("off"));
-    tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr).init();
+    let asked = EnvFilter::try_from_env("MISSIVE_LOG").unwrap_or_else(|_| EnvFilter::new("off"));
+    tracing_subscriber::fmt().with_env_filter(without_secrets(asked)).with_writer(std::io::stderr).init();
+}
+
+fn without_secrets(asked: EnvFilter) -> EnvFilter {
+    WITH_SECRETS.iter().filter_map(|quiet| quiet.parse().ok()).fold(asked, EnvFilter::add_directive)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn no_wish_for_more_logs_a_token() {
+        for asked in ["trace", "tungstenite=trace", "tungstenite::handshake=trace"] {
+            let filter = without_secrets(EnvFilter::new(asked)).to_string();
+            assert!(filter.split(',').any(|directive| directive == "tungstenite::handshake=off"), "{filter}");
+            assert!(!filter.contains("handshake=trace"), "{filter}");
+        }
+    }
 }

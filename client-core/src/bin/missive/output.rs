@@ -133,7 +133,8 @@ fn escape(json: &str) -> String {
 }
 
 fn is_control(c: char) -> bool {
-    c.is_control() || matches!(c, '\u{200e}' | '\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2066}'..='\u{2069}')
+    c.is_control()
+        || matches!(c, '\u{61c}' | '\u{200e}' | '\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2066}'..='\u{2069}')
 }
 
 fn problem(body: &Body) -> Option<&str> {
@@ -177,8 +178,8 @@ mod tests {
 
     #[test]
     fn no_control_sequence_gets_through() {
-        let hostile = "a\u{1b}[31mb\u{9b}2J\u{202e}c\r\nd\u{7f}";
-        assert_eq!(printable(hostile), "a\u{fffd}[31mb\u{fffd}2J\u{fffd}c\u{fffd}⏎d\u{fffd}");
+        let hostile = "a\u{1b}[31mb\u{9b}2J\u{202e}c\r\nd\u{7f}\u{61c}";
+        assert_eq!(printable(hostile), "a\u{fffd}[31mb\u{fffd}2J\u{fffd}c\u{fffd}⏎d\u{fffd}\u{fffd}");
         let line = escape(&json!({"text": hostile}).to_string());
         assert!(!line.chars().any(is_control), "{line}");
         assert_eq!(serde_json::from_str::<Value>(&line).unwrap()["text"], hostile);

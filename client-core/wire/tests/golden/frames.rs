@@ -2,7 +2,8 @@
 
 use missive_wire::{
     CipherKind, ClientFrame, Code, Delivered, DeviceContent, ErrorDetails, Hello, KeysLow, MessageContent,
-    MessageFrame, Noted, Receiver, ServerError, ServerFrame, State, StatusAck, StatusFrame, StatusUpdate,
+    MessageFrame, Noted, PeerIncarnation, Receiver, ServerError, ServerFrame, State, StatusAck, StatusFrame,
+    StatusUpdate,
 };
 use serde_json::{Value, json};
 
@@ -138,6 +139,11 @@ fn a_server_greets_and_drains() {
     let keys = KeysLow { pre_keys: 19, pq_pre_keys: 0 };
     pin(&ServerFrame::Keys { keys }, &json!({"keys": {"preKeys": 19, "pqPreKeys": 0}}));
     let noted = Noted { message_ids: vec![ID], state: State::Read };
+    let peer_incarnation = PeerIncarnation { server: bob().server, incarnation: OTHER };
+    pin(
+        &ServerFrame::PeerIncarnation { peer_incarnation },
+        &json!({"peerIncarnation": {"server": bob().server, "incarnation": OTHER}}),
+    );
     pin(&ServerFrame::Noted { noted }, &json!({"noted": {"messageIds": [ID], "state": "read"}}));
 }
 

@@ -31,7 +31,9 @@ pub async fn search(app: &App, caller: &Access, search: &str, after: Option<&str
 }
 
 async fn exact(app: &App, caller: &Access, name: &str) -> Result<Vec<AccountRow>> {
-    let row = app.store.account_by_name(name).await?;
+    // What is no name finds nobody; PostgreSQL would not even take some of it.
+    let Ok(name) = name.parse::<AccountName>() else { return Ok(Vec::new()) };
+    let row = app.store.account_by_name(name.as_str()).await?;
     Ok(row.into_iter().filter(|row| row.id != caller.account && row.revoked_at.is_none()).collect())
 }
 

@@ -4,7 +4,7 @@ use missive_wire::{Code, Timestamp};
 
 use super::issue::{Bearer, Issued, hash, refresh_expiry, seconds};
 use crate::{
-    app::App,
+    app::{App, Limit},
     error::{Error, Result},
     keys::{RefreshClaims, TokenError},
     model::{AccountRow, SessionRow},
@@ -45,7 +45,7 @@ pub async fn refresh(app: &App, token: &str) -> Result<Issued> {
 pub async fn log_out(app: &App, token: &str, all: bool) -> Result<()> {
     let claims = read(app, token)?;
     let sessions = app.store.sessions(claims.sub).await?;
-    let session = follow(app, &sessions, &claims.jti).ok_or_else(ended)?;
+    let session = holder(app, &sessions, &claims)?;
     if all {
         sessions::announce(app, &app.store.end_all_sessions(claims.sub, app.clock.now()).await?);
         return Ok(());
@@ -56,7 +56,7 @@ pub async fn log_out(app: &App, token: &str, all: bool) -> Result<()> {
 /// A token that is spent: within the grace it gets its successor again, later its session ends.
 async fn again(app: &App, account: &AccountRow, claims: &RefreshClaims) -> Result<Issued> {
     let sessions = app.store.sessions(account.id).await?;
-    let session = follow(app, &sessions, &claims.jti).ok_or_else(ended)?;
+    let session = holder(app, &sessions, claims)?;
     if was_lost(session, &claims.jti, app.clock.now()) {
         let expires_at = session.token_expires_at;
         return bearer(account, session.clone())?.issue(app, app.tokens.successor(&claims.jti), expires_at);
@@ -71,7 +71,20 @@ fn was_lost(session: &SessionRow, jti: &str, now: Timestamp) -> bool {
         && session.rotated_at.is_some_and(|at| now.millis() <= at.millis() + GRACE_MILLIS)
 }
 
-/// The session whose refresh token is that one or descends from it.
+/// The session whose refresh token is that one or descends from it. Following a token further than one step is work
+/// that nobody with a valid one asks for: it is limited as log-ins are, by account.
+fn holder<'a>(app: &App, sessions: &'a [SessionRow], claims: &RefreshClaims) -> Result<&'a SessionRow> {
+    let token_hash = hash(&claims.jti);
+    let is_near = |session: &&SessionRow| {
+        session.token_hash == token_hash || session.previous_token_hash.as_deref() == Some(&token_hash)
+    };
+    if let Some(session) = sessions.iter().find(is_near) {
+        return Ok(session);
+    }
+    app.limits.check(Limit::Login, &claims.sub)?;
+    follow(app, sessions, &claims.jti).ok_or_else(ended)
+}
+
 fn follow<'a>(app: &App, sessions: &'a [SessionRow], jti: &str) -> Option<&'a SessionRow> {
     if sessions.is_empty() {
         return None;

@@ -37,9 +37,12 @@ impl Store {
             .execute(db)
             .await
             .map(|done| done.rows_affected()))?;
+        if restored == 0 {
+            return Ok(false);
+        }
         tx.tell(ControlKind::AccountRestored, account, None, at).await?;
         tx.commit().await?;
-        Ok(restored == 1)
+        Ok(true)
     }
 
     /// Deletes an account with everything of its, and retires its name; `None` if there is no such account.

@@ -1,0 +1,142 @@
+//! The hand-over's state machine when something goes wrong: a link that takes nothing, a write that fails, a store that
+//! is full.
+#![allow(clippy::unwrap_used, clippy::panic)]
+
+#[path = "mailbox/rig.rs"]
+mod rig;
+
+use homeserver::{
+    hub::{Done, Input, Job, Outcome, Outgoing, WAIT, Written},
+    model::StoredStatus,
+};
+use missive_wire::{ServerFrame, State};
+use rig::{Rig, address};
+use tokio::sync::mpsc::error::TryRecvError;
+use uuid::Uuid;
+
+/// A device without a link to which three messages are being written, with a fourth queued behind; the write's job.
+fn writing(rig: &mut Rig) -> (Vec<tokio::sync::oneshot::Receiver<Outcome>>, Job) {
+    let messages = (1..=4).map(|n| rig.message(n)).collect::<Vec<_>>();
+    let mut outcomes = messages[..3].iter().map(|message| rig.deliver(message)).collect::<Vec<_>>();
+    let job = rig.mailbox.next_job().unwrap();
+    outcomes.push(rig.deliver(&messages[3]));
+    (outcomes, job)
+}
+
+#[test]
+fn what_is_queued_behind_a_failed_write_does_not_overtake_it() {
+    let mut rig = Rig::new();
+    let (mut outcomes, _) = writing(&mut rig);
+    let mut other = (*rig.message(9)).clone();
+    other.sender = address("carol");
+    let alices = std::mem::take(&mut rig.turns);
+    let mut others = rig.deliver(&other.into());
+    rig.turns = alices;
+    rig.mailbox.done(Done::Failed);
+    let told = outcomes.iter_mut().map(|outcome| outcome.try_recv().unwrap()).collect::<Vec<_>>();
+    assert_eq!(told, [Outcome::Failed, Outcome::Failed, Outcome::Failed, Outcome::AfterFailed]);
+    rig.settle_jobs();
+    assert_eq!(others.try_recv(), Ok(Outcome::Stored), "another sender's is not held up");
+    assert_eq!(rig.rows.len(), 1);
+}
+
+#[test]
+fn what_is_queued_behind_a_message_without_room_does_not_overtake_it() {
+    let mut rig = Rig::new();
+    let (mut outcomes, _) = writing(&mut rig);
+    rig.mailbox.done(Done::Written(vec![Written::Stored(1, true), Written::Stored(2, true), Written::Full]));
+    let told = outcomes.iter_mut().map(|outcome| outcome.try_recv().unwrap()).collect::<Vec<_>>();
+    assert_eq!(told, [Outcome::Stored, Outcome::Stored, Outcome::Full, Outcome::AfterFailed]);
+    assert!(rig.mailbox.next_job().is_none());
+}
+
+#[test]
+fn a_link_that_takes_nothing_is_let_go_and_costs_the_database_no_more() {
+    let mut rig = Rig::new();
+    let messages = (1..=9).map(|n| rig.message(n)).collect::<Vec<_>>();
+    let mut outcomes = messages.iter().map(|message| rig.deliver(message)).collect::<Vec<_>>();
+    rig.settle_jobs();
+    rig.connect_with(1, 4);
+    for _ in 0..10 {
+        let Some(job) = rig.mailbox.next_job() else { break };
+        let done = rig.run(job);
+        rig.mailbox.done(done);
+    }
+    assert!(rig.mailbox.is_idle(), "neither a link nor a job is left");
+    assert_eq!(rig.received().len(), 4);
+    assert_eq!(rig.frames.try_recv().unwrap_err(), TryRecvError::Disconnected, "the socket sees it");
+    assert!(outcomes.iter_mut().all(|outcome| outcome.try_recv() == Ok(Outcome::Stored)));
+}
+
+#[test]
+fn a_session_ends_even_where_the_word_finds_no_room() {
+    let mut rig = Rig::new();
+    rig.connect_with(1, 2);
+    rig.settle_jobs();
+    assert_eq!(rig.frames.len(), 2, "hello and drained fill it");
+    rig.input(Input::EndSession(Uuid::nil()));
+    assert!(rig.frames.is_closed() && rig.mailbox.is_idle());
+}
+
+#[test]
+fn after_a_close_nothing_more_is_sent() {
+    let mut rig = Rig::online();
+    let (first, second) = (rig.message(1), rig.message(2));
+    let mut outcomes = vec![rig.deliver(&first)];
+    rig.input(Input::EndAll);
+    outcomes.push(rig.deliver(&second));
+    rig.settle_jobs();
+    let frames = rig.received();
+    assert!(matches!(frames[..], [Outgoing::Message(_), Outgoing::Close(4401, _)]), "{frames:?}");
+    assert!(outcomes.iter_mut().all(|outcome| outcome.try_recv() == Ok(Outcome::Stored)));
+}
+
+#[test]
+fn a_reading_for_the_link_before_says_nothing_to_the_next() {
+    let mut rig = Rig::online();
+    rig.input(Input::LookAgain);
+    let mut job = rig.mailbox.next_job();
+    while !matches!(job, Some(Job::ReadStatuses(_))) {
+        let done = rig.run(job.unwrap());
+        rig.mailbox.done(done);
+        job = rig.mailbox.next_job();
+    }
+    rig.connect(2);
+    let (message_id, sender) = (Uuid::from_u128(7), address("carol"));
+    let status = StoredStatus { seq: 1, message_id, state: State::Received, sender, code: None };
+    rig.mailbox.done(Done::ReadStatuses(vec![status]));
+    rig.settle_jobs();
+    let frames = rig.received();
+    assert!(matches!(frames[0], Outgoing::Hello { .. }), "`hello` comes first: {frames:?}");
+}
+
+#[test]
+fn hello_tells_of_what_the_link_before_left_unanswered() {
+    let mut rig = Rig::online();
+    let message = rig.message(1);
+    let _outcome = rig.deliver(&message);
+    rig.connect(2);
+    rig.settle_jobs();
+    let frames = rig.received();
+    assert!(matches!(frames[0], Outgoing::Hello { pending: 1 }), "{frames:?}");
+    assert!(matches!(frames[1], Outgoing::Message(_)), "{frames:?}");
+    assert!(matches!(frames[2], Outgoing::Frame(ServerFrame::Drained { .. })), "{frames:?}");
+}
+
+#[test]
+fn statuses_are_read_however_busy_the_mailbox_is() {
+    let mut rig = Rig::new();
+    rig.connect(1);
+    let mut read = false;
+    for n in 1..=20 {
+        let message = rig.message(n);
+        let _outcome = rig.deliver(&message);
+        rig.now += WAIT;
+        rig.mailbox.expire(rig.now);
+        let job = rig.mailbox.next_job().unwrap();
+        read |= matches!(job, Job::ReadStatuses(_));
+        let done = rig.run(job);
+        rig.mailbox.done(done);
+    }
+    assert!(read);
+}
