@@ -10,6 +10,7 @@ mod open;
 mod prekeys;
 mod server;
 mod sessions;
+mod shares;
 mod statuses;
 mod write_op;
 mod writer;
@@ -23,7 +24,8 @@ pub use messages::Backlog;
 pub use open::{MigrationState, OpenError};
 pub use server::SealedKey;
 pub use sessions::{Ended, NewSession, Rotation, SessionCreated};
-pub use write_op::{Quota, WriteOp, WriteResult};
+pub use shares::Quota;
+pub use write_op::{WriteOp, WriteResult};
 pub use writer::{Committed, WriteFailed, Writer};
 
 /// A store function's result.
@@ -83,6 +85,7 @@ macro_rules! run {
     };
 }
 
+pub(crate) use shares::Shares;
 pub(crate) use {read, run};
 
 impl Store {

@@ -5,7 +5,9 @@ CREATE TABLE accounts (
     identity_key    BYTEA,
     notification_id TEXT,
     created_at      BIGINT  NOT NULL,
-    revoked_at      BIGINT 
+    revoked_at      BIGINT,
+    pending_entries BIGINT NOT NULL DEFAULT 0,
+    pending_bytes   BIGINT NOT NULL DEFAULT 0
 );
 
 -- Keyed hashes of the names of deleted accounts, so that no name is given out again.
@@ -30,7 +32,5 @@ CREATE TABLE devices (
     highest_pq_pre_key_id         BIGINT,
     last_upload_hash              BYTEA,
     last_rotation_hash            BYTEA,
-    pending_messages              BIGINT  NOT NULL DEFAULT 0,
-    pending_bytes                 BIGINT  NOT NULL DEFAULT 0,
     PRIMARY KEY (account_id, device_id)
 );

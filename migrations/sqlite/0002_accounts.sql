@@ -5,7 +5,9 @@ CREATE TABLE accounts (
     identity_key    BLOB,
     notification_id TEXT,
     created_at      INTEGER NOT NULL,
-    revoked_at      INTEGER
+    revoked_at      INTEGER,
+    pending_entries INTEGER NOT NULL DEFAULT 0,
+    pending_bytes   INTEGER NOT NULL DEFAULT 0
 );
 
 -- Keyed hashes of the names of deleted accounts, so that no name is given out again.
@@ -30,7 +32,5 @@ CREATE TABLE devices (
     highest_pq_pre_key_id         INTEGER,
     last_upload_hash              BLOB,
     last_rotation_hash            BLOB,
-    pending_messages              INTEGER NOT NULL DEFAULT 0,
-    pending_bytes                 INTEGER NOT NULL DEFAULT 0,
     PRIMARY KEY (account_id, device_id)
 );

@@ -29,3 +29,12 @@ CREATE TABLE message_statuses (
     FOREIGN KEY (account_id, device_id) REFERENCES devices (account_id, device_id) ON DELETE CASCADE
 );
 CREATE INDEX message_statuses_in_order ON message_statuses (account_id, device_id, seq);
+
+-- What each sender takes of an account's pending store: messages, and statuses that it caused. Gone with the last of them.
+CREATE TABLE pending_shares (
+    account_id BLOB   NOT NULL REFERENCES accounts (id) ON DELETE CASCADE,
+    sender     TEXT   NOT NULL,
+    entries    INTEGER NOT NULL,
+    bytes      INTEGER NOT NULL,
+    PRIMARY KEY (account_id, sender)
+);

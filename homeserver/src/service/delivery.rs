@@ -179,16 +179,21 @@ async fn write(app: &Arc<App>, device: DeviceKey, ops: Vec<Op>) -> Result<(Done,
         // The account went away: its rows are gone, and so is whoever could settle them.
         return Ok((Done::Written(ops.iter().map(|_| Written::Gone).collect()), false));
     };
-    let quota = Quota { messages: app.config.limits.pending_messages, bytes: app.config.limits.pending_bytes };
+    let quota = quota(app);
     let receiver = app.address(&entry.name);
     let ops = ops.into_iter().map(|op| match op {
         Op::Store(message) => WriteOp::Store { device, message, quota },
         Op::Settle(which, state, code) => WriteOp::Settle { device, receiver: receiver.clone(), which, state, code },
-        Op::PutStatus(status) => WriteOp::PutStatus(status),
+        Op::PutStatus(status) => WriteOp::PutStatus(status, None),
         Op::AcknowledgeStatuses(ids, state) => WriteOp::AcknowledgeStatuses { device, ids, state },
     });
     let written = app.writer.write(ops.collect()).await.map_err(|error| StoreError(error.into()))?;
     Ok((Done::Written(written.results.into_iter().map(Written::from).collect()), written.repeated))
+}
+
+/// What an account's store may hold.
+pub fn quota(app: &App) -> Quota {
+    Quota { entries: app.config.limits.pending_messages, bytes: app.config.limits.pending_bytes }
 }
 
 impl From<WriteResult> for Written {

@@ -46,7 +46,8 @@ pub async fn read(app: &Arc<App>, access: &Access, frame: StatusFrame) -> Result
     let reader = app.address(&own.name);
     let ops = frame.message_ids.iter().map(|&message_id| {
         let sender = reader.clone();
-        WriteOp::PutStatus(NewStatus { device, message_id, state: State::Read, sender, code: None })
+        let status = NewStatus { device, message_id, state: State::Read, sender, code: None };
+        WriteOp::PutStatus(status, Some(delivery::quota(app)))
     });
     let written = app.writer.write(ops.collect()).await.map_err(|error| {
         let message = "the status could not be stored; send it again";
@@ -59,6 +60,10 @@ pub async fn read(app: &Arc<App>, access: &Access, frame: StatusFrame) -> Result
     if !message_ids.is_empty() {
         let status = StatusUpdate { message_id: None, message_ids, state: State::Read, sender: reader, code: None };
         delivery::notify(app, vec![Notice { device, status }]);
+    }
+    if written.results.iter().any(|result| matches!(result, WriteResult::Full)) {
+        let message = "too much of yours waits for that receiver already; say it again later";
+        return Err(Error::temporary(Code::QuotaExceeded, message, 60));
     }
     Ok(ServerFrame::Noted { noted: Noted { message_ids: frame.message_ids, state: State::Read } })
 }

@@ -3,7 +3,7 @@
 use missive_wire::{Address, CipherKind, Code, Content, Delivered, DeviceId, MessageId, State, Timestamp};
 use uuid::Uuid;
 
-use super::{Result, Store, Tx, WriteResult, corrupt, read, run, write_op::Quota};
+use super::{Quota, Result, Shares, Store, Tx, WriteResult, corrupt, read, run, shares::Room};
 use crate::model::{DeviceKey, MessageSelector, NewStatus, SettledRow, StoredMessage};
 
 #[derive(sqlx::FromRow)]
@@ -21,6 +21,7 @@ struct Row {
 #[derive(sqlx::FromRow)]
 struct TakenRow {
     seq: i64,
+    sender: String,
     sender_id: Option<Uuid>,
     sender_device: i64,
     message_id: Uuid,
@@ -72,16 +73,18 @@ impl Tx {
         device: DeviceKey,
         message: &Delivered,
         quota: Quota,
+        shares: &mut Shares,
     ) -> Result<WriteResult> {
         if let Some(seq) = self.stored_already(device, message).await? {
             return Ok(WriteResult::Stored { seq, new: false });
         }
         let content = message.content.decode();
         let bytes = i64::try_from(content.len()).map_err(|_| corrupt("message"))?;
-        match self.reserve(device, bytes, quota).await? {
-            Reserved::Yes => {}
-            Reserved::Full => return Ok(WriteResult::Full),
-            Reserved::Gone => return Ok(WriteResult::Gone),
+        let sender = message.sender.to_string();
+        match shares.take(self, device, &sender, bytes, Some(quota)).await? {
+            Room::Taken => {}
+            Room::Full => return Ok(WriteResult::Full),
+            Room::Gone => return Ok(WriteResult::Gone),
         }
         let seq = run!(self, |db| sqlx::query_scalar(
             "INSERT INTO pending_messages \
@@ -90,7 +93,7 @@ impl Tx {
         )
         .bind(device.account)
         .bind(i64::from(device.device.get()))
-        .bind(message.sender.to_string())
+        .bind(sender)
         .bind(message.sender_id)
         .bind(i64::from(message.sender_device.get()))
         .bind(message.id)
@@ -116,52 +119,18 @@ impl Tx {
         .await)?)
     }
 
-    /// Takes room in the receiving account's store, so that its counters are true without ever being counted.
-    async fn reserve(&mut self, device: DeviceKey, bytes: i64, quota: Quota) -> Result<Reserved> {
-        if self.share_account(device.account).await? != Some(false) {
-            return Ok(Reserved::Gone);
-        }
-        let held: Option<(i64, i64)> = run!(self, |db| sqlx::query_as(
-            "SELECT CAST(sum(d.pending_messages) AS BIGINT), CAST(sum(d.pending_bytes) AS BIGINT) \
-             FROM devices d WHERE d.account_id = $1 GROUP BY d.account_id"
-        )
-        .bind(device.account)
-        .fetch_optional(db)
-        .await)?;
-        let Some((messages, held_bytes)) = held else { return Ok(Reserved::Gone) };
-        let over = |held: i64, more: i64, limit: u64| i128::from(held) + i128::from(more) > i128::from(limit);
-        if over(messages, 1, quota.messages) || over(held_bytes, bytes, quota.bytes) {
-            return Ok(Reserved::Full);
-        }
-        let devices = self.count_pending(device, 1, bytes).await?;
-        Ok(if devices == 1 { Reserved::Yes } else { Reserved::Gone })
-    }
-
-    async fn count_pending(&mut self, device: DeviceKey, messages: i64, bytes: i64) -> Result<u64> {
-        Ok(run!(self, |db| sqlx::query(
-            "UPDATE devices SET pending_messages = pending_messages + $3, pending_bytes = pending_bytes + $4 \
-             WHERE account_id = $1 AND device_id = $2"
-        )
-        .bind(device.account)
-        .bind(i64::from(device.device.get()))
-        .bind(messages)
-        .bind(bytes)
-        .execute(db)
-        .await
-        .map(|done| done.rows_affected()))?)
-    }
-
     /// Deletes the messages a selector means and returns what their senders must be told of.
     pub(crate) async fn take_messages(
         &mut self,
         device: DeviceKey,
         which: &MessageSelector,
+        shares: &mut Shares,
     ) -> Result<Vec<SettledRow>> {
         let rows: Vec<TakenRow> = match which {
             MessageSelector::Triple(sender, sender_device, id) => run!(self, |db| sqlx::query_as(
                 "DELETE FROM pending_messages WHERE account_id = $1 AND device_id = $2 AND message_id = $3 \
                  AND sender = $4 AND sender_device = $5 \
-                 RETURNING seq, sender_id, sender_device, message_id, CAST(length(content) AS BIGINT) AS bytes"
+                 RETURNING seq, sender, sender_id, sender_device, message_id, CAST(length(content) AS BIGINT) AS bytes"
             )
             .bind(device.account)
             .bind(i64::from(device.device.get()))
@@ -172,7 +141,7 @@ impl Tx {
             .await)?,
             MessageSelector::Id(id) => run!(self, |db| sqlx::query_as(
                 "DELETE FROM pending_messages WHERE account_id = $1 AND device_id = $2 AND message_id = $3 \
-                 RETURNING seq, sender_id, sender_device, message_id, CAST(length(content) AS BIGINT) AS bytes"
+                 RETURNING seq, sender, sender_id, sender_device, message_id, CAST(length(content) AS BIGINT) AS bytes"
             )
             .bind(device.account)
             .bind(i64::from(device.device.get()))
@@ -180,9 +149,8 @@ impl Tx {
             .fetch_all(db)
             .await)?,
         };
-        if !rows.is_empty() {
-            let messages = i64::try_from(rows.len()).map_err(|_| corrupt("count"))?;
-            self.count_pending(device, -messages, -rows.iter().map(|row| row.bytes).sum::<i64>()).await?;
+        for row in &rows {
+            shares.give(self, device.account, &row.sender, row.bytes).await?;
         }
         rows.into_iter().map(SettledRow::try_from).collect()
     }
@@ -197,37 +165,29 @@ impl Tx {
     ) -> Result<Vec<Uuid>> {
         let rows: Vec<TakenRow> = run!(self, |db| sqlx::query_as(
             "DELETE FROM pending_messages WHERE account_id = $1 \
-             RETURNING seq, sender_id, sender_device, message_id, CAST(length(content) AS BIGINT) AS bytes"
+             RETURNING seq, sender, sender_id, sender_device, message_id, CAST(length(content) AS BIGINT) AS bytes"
         )
         .bind(account)
         .fetch_all(db)
         .await)?;
-        run!(self, |db| sqlx::query(
-            "UPDATE devices SET pending_messages = 0, pending_bytes = 0 WHERE account_id = $1"
-        )
-        .bind(account)
-        .execute(db)
-        .await
-        .map(drop))?;
+        let mut shares = Shares::default();
+        for row in &rows {
+            shares.give(self, account, &row.sender, row.bytes).await?;
+        }
         let mut senders = Vec::new();
         for row in rows.into_iter().map(SettledRow::try_from) {
             let row = row?;
             let Some(device) = row.sender.filter(|sender| sender.account != account) else { continue };
             let (message_id, sender) = (row.message_id, address.clone());
             let status = NewStatus { device, message_id, state: State::Undeliverable, sender, code: Some(code) };
-            self.put_status(&status).await?;
+            self.put_status(&status, None, &mut shares).await?;
             senders.push(device.account);
         }
+        shares.flush(self).await?;
         senders.sort_unstable();
         senders.dedup();
         Ok(senders)
     }
-}
-
-enum Reserved {
-    Yes,
-    Full,
-    Gone,
 }
 
 fn kind_text(kind: CipherKind) -> &'static str {

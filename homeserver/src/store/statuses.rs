@@ -3,7 +3,7 @@
 use missive_wire::{Code, MessageId, State};
 use uuid::Uuid;
 
-use super::{Result, Store, Tx, corrupt, read, run};
+use super::{Quota, Result, Shares, Store, Tx, WriteResult, corrupt, read, run, shares::Room};
 use crate::model::{DeviceKey, NewStatus, StoredStatus};
 
 #[derive(sqlx::FromRow)]
@@ -32,19 +32,65 @@ impl Store {
 }
 
 impl Tx {
-    /// Keeps a status, if its device still exists and it says more than what is kept. Returns how many rows changed.
-    pub(crate) async fn put_status(&mut self, status: &NewStatus) -> Result<u64> {
-        Ok(run!(self, |db| sqlx::query(
+    /// Keeps a status, if its device still exists and it says more than what is kept; how many rows changed. A new row
+    /// takes room of the speaker's share.
+    pub(crate) async fn put_status(
+        &mut self,
+        status: &NewStatus,
+        quota: Option<Quota>,
+        shares: &mut Shares,
+    ) -> Result<WriteResult> {
+        let speaker = status.sender.to_string();
+        if let Some(kept) = self.kept_state(status, &speaker).await? {
+            return Ok(WriteResult::Done(if kept < rank(status.state) {
+                self.raise(status, &speaker).await?
+            } else {
+                0
+            }));
+        }
+        match shares.take(self, status.device, &speaker, 0, quota).await? {
+            Room::Taken => {}
+            Room::Full => return Ok(WriteResult::Full),
+            Room::Gone => return Ok(WriteResult::Gone),
+        }
+        let inserted = run!(self, |db| sqlx::query(
             "INSERT INTO message_statuses (account_id, device_id, message_id, sender, state, code) \
-             SELECT $1, $2, $3, $4, $5, $6 \
-             WHERE EXISTS (SELECT 1 FROM devices WHERE account_id = $1 AND device_id = $2) \
-             ON CONFLICT (account_id, device_id, message_id, sender) DO UPDATE \
-             SET state = excluded.state, code = excluded.code WHERE excluded.state > message_statuses.state"
+             VALUES ($1, $2, $3, $4, $5, $6)"
         )
         .bind(status.device.account)
         .bind(i64::from(status.device.device.get()))
         .bind(status.message_id)
-        .bind(status.sender.to_string())
+        .bind(speaker)
+        .bind(rank(status.state))
+        .bind(status.code.map(Code::as_str))
+        .execute(db)
+        .await
+        .map(|done| done.rows_affected()))?;
+        Ok(WriteResult::Done(inserted))
+    }
+
+    async fn kept_state(&mut self, status: &NewStatus, speaker: &str) -> Result<Option<i64>> {
+        Ok(run!(self, |db| sqlx::query_scalar(
+            "SELECT state FROM message_statuses \
+             WHERE account_id = $1 AND device_id = $2 AND message_id = $3 AND sender = $4"
+        )
+        .bind(status.device.account)
+        .bind(i64::from(status.device.device.get()))
+        .bind(status.message_id)
+        .bind(speaker)
+        .fetch_optional(db)
+        .await)?)
+    }
+
+    async fn raise(&mut self, status: &NewStatus, speaker: &str) -> Result<u64> {
+        Ok(run!(self, |db| sqlx::query(
+            "UPDATE message_statuses SET state = $5, code = $6 \
+             WHERE account_id = $1 AND device_id = $2 AND message_id = $3 AND sender = $4"
+        )
+        .bind(status.device.account)
+        .bind(i64::from(status.device.device.get()))
+        .bind(status.message_id)
+        .bind(speaker)
         .bind(rank(status.state))
         .bind(status.code.map(Code::as_str))
         .execute(db)
@@ -58,20 +104,24 @@ impl Tx {
         device: DeviceKey,
         ids: &[MessageId],
         state: Option<State>,
+        shares: &mut Shares,
     ) -> Result<u64> {
         let mut deleted = 0;
         for id in ids {
-            deleted += run!(self, |db| sqlx::query(
+            let speakers: Vec<String> = run!(self, |db| sqlx::query_scalar(
                 "DELETE FROM message_statuses WHERE account_id = $1 AND device_id = $2 AND message_id = $3 \
-                 AND (state = $4 OR $4 = 0)"
+                 AND (state = $4 OR $4 = 0) RETURNING sender"
             )
             .bind(device.account)
             .bind(i64::from(device.device.get()))
             .bind(id)
             .bind(state.map_or(0, rank))
-            .execute(db)
-            .await
-            .map(|done| done.rows_affected()))?;
+            .fetch_all(db)
+            .await)?;
+            for speaker in &speakers {
+                shares.give(self, device.account, speaker, 0).await?;
+            }
+            deleted += speakers.len() as u64;
         }
         Ok(deleted)
     }

@@ -4,17 +4,8 @@ use std::sync::Arc;
 
 use missive_wire::{Address, Code, Delivered, MessageId, State};
 
-use super::{Result, Tx};
+use super::{Quota, Result, Shares, Tx};
 use crate::model::{DeviceKey, MessageSelector, NewStatus, SettledRow};
-
-/// How much an account's pending store may hold.
-#[derive(Debug, Clone, Copy)]
-pub struct Quota {
-    /// Messages.
-    pub messages: u64,
-    /// Bytes of ciphertext.
-    pub bytes: u64,
-}
 
 /// One write of the hand-over.
 #[derive(Debug, Clone)]
@@ -41,8 +32,9 @@ pub enum WriteOp {
         /// Why, when undeliverable.
         code: Option<Code>,
     },
-    /// Keep a status for the device that sent the message. States only rise.
-    PutStatus(NewStatus),
+    /// Keep a status for the device that sent the message. States only rise. One that the speaker was not asked for has
+    /// to find room in the speaker's share.
+    PutStatus(NewStatus, Option<Quota>),
     /// A device has stored these statuses.
     AcknowledgeStatuses {
         /// The device.
@@ -77,14 +69,14 @@ pub enum WriteResult {
 impl WriteOp {
     /// Runs operations of one device's queue, in their order. A message behind one that found no room does not overtake
     /// it, however small it is.
-    pub(crate) async fn run_all(ops: &[Self], tx: &mut Tx) -> Result<Vec<WriteResult>> {
+    pub(crate) async fn run_all(ops: &[Self], tx: &mut Tx, shares: &mut Shares) -> Result<Vec<WriteResult>> {
         let mut results = Vec::with_capacity(ops.len());
         let mut full: Vec<&Self> = Vec::new();
         for op in ops {
             let result = if full.iter().any(|earlier| earlier.is_of_same_pair(op)) {
                 WriteResult::Full
             } else {
-                op.run(tx).await?
+                op.run(tx, shares).await?
             };
             if matches!(result, WriteResult::Full) {
                 full.push(op);
@@ -103,11 +95,11 @@ impl WriteOp {
     }
 
     /// Runs the operation in a transaction.
-    async fn run(&self, tx: &mut Tx) -> Result<WriteResult> {
+    async fn run(&self, tx: &mut Tx, shares: &mut Shares) -> Result<WriteResult> {
         match self {
-            Self::Store { device, message, quota } => tx.store_message(*device, message, *quota).await,
+            Self::Store { device, message, quota } => tx.store_message(*device, message, *quota, shares).await,
             Self::Settle { device, receiver, which, state, code } => {
-                let rows = tx.take_messages(*device, which).await?;
+                let rows = tx.take_messages(*device, which, shares).await?;
                 for row in &rows {
                     let Some(sender) = row.sender else { continue };
                     let status = NewStatus {
@@ -117,13 +109,13 @@ impl WriteOp {
                         sender: receiver.clone(),
                         code: *code,
                     };
-                    tx.put_status(&status).await?;
+                    tx.put_status(&status, None, shares).await?;
                 }
                 Ok(WriteResult::Settled(rows))
             }
-            Self::PutStatus(status) => Ok(WriteResult::Done(tx.put_status(status).await?)),
+            Self::PutStatus(status, quota) => tx.put_status(status, *quota, shares).await,
             Self::AcknowledgeStatuses { device, ids, state } => {
-                Ok(WriteResult::Done(tx.acknowledge_statuses(*device, ids, *state).await?))
+                Ok(WriteResult::Done(tx.acknowledge_statuses(*device, ids, *state, shares).await?))
             }
         }
     }

@@ -7,7 +7,7 @@ use tokio::{
     time::Instant,
 };
 
-use super::{Result, Store, WriteOp, WriteResult};
+use super::{Result, Shares, Store, WriteOp, WriteResult};
 
 /// The most operations of one transaction.
 const BATCH: usize = 512;
@@ -99,10 +99,11 @@ async fn commit(store: &Store, batch: Vec<Request>) {
 /// Runs each request's operations in one transaction.
 async fn attempt<'a>(store: &Store, requests: impl Iterator<Item = &'a [WriteOp]>) -> Result<Vec<Vec<WriteResult>>> {
     let mut tx = store.begin().await?;
-    let mut results = Vec::new();
+    let (mut results, mut shares) = (Vec::new(), Shares::default());
     for ops in requests {
-        results.push(WriteOp::run_all(ops, &mut tx).await?);
+        results.push(WriteOp::run_all(ops, &mut tx, &mut shares).await?);
     }
+    shares.flush(&mut tx).await?;
     tx.commit().await?;
     Ok(results)
 }

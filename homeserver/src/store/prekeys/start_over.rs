@@ -36,6 +36,7 @@ impl Store {
         }
         let ended = tx.end_sessions(device.account, Some(session), at).await?;
         tx.forget_keys(device).await?;
+        tx.recount_shares(device.account).await?;
         tx.set_identity_key(device.account, identity).await?;
         tx.write_keys(device, upload).await?;
         tx.set_upload_hash(device, hash).await?;
