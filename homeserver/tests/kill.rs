@@ -17,7 +17,7 @@ use ledger::Ledger;
 use process::{Homeserver, Kind, Person};
 use rand::{Rng as _, SeedableRng as _, rngs::StdRng};
 use tokio::{
-    task::JoinSet,
+    task::{JoinError, JoinSet},
     time::{Instant, sleep, timeout},
 };
 use traffic::{Habit, Phase};
@@ -47,13 +47,13 @@ async fn nothing_told_sent_is_lost(kind: Kind) {
     }
     for round in 0..rounds {
         let phase = Phase::ALL[usize::try_from(round).unwrap() % Phase::ALL.len()];
-        let mut tasks = set_off(&pairs, phase, &mut rng);
+        let tasks = set_off(&pairs, phase, &mut rng);
         let moved = strike_when_busy(&pairs, phase, &mut rng).await;
         server.kill();
         let unacknowledged = pairs.iter().map(|pair| pair.2.unacknowledged()).sum::<usize>();
         assert!(unacknowledged >= UNACKNOWLEDGED, "round {round} ({phase:?}): only {unacknowledged} were under way");
         assert!(moved > 0, "round {round} ({phase:?}): the kill missed the traffic");
-        tasks.shutdown().await;
+        stop(tasks).await;
         server.restart();
         for (sender, receiver, _) in &mut pairs {
             sender.renew(&server).await;
@@ -117,8 +117,18 @@ async fn settle(pairs: &Pairs) {
         sleep(Duration::from_millis(500)).await;
     });
     let in_time = settled.await.is_ok();
-    tasks.shutdown().await;
+    stop(tasks).await;
     for (_, _, ledger) in pairs {
         assert!(in_time, "not everything arrived: {}", ledger.report());
+    }
+}
+
+/// Ends the clients. What one of them found wrong fails the test.
+async fn stop(mut tasks: JoinSet<()>) {
+    tasks.abort_all();
+    while let Some(ended) = tasks.join_next().await {
+        if let Err(Ok(found)) = ended.map_err(JoinError::try_into_panic) {
+            std::panic::resume_unwind(found);
+        }
     }
 }

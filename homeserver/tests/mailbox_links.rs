@@ -5,8 +5,10 @@
 #[path = "mailbox/rig.rs"]
 mod rig;
 
+use std::sync::Arc;
+
 use homeserver::{
-    hub::{Done, Input, Job, Outcome, Outgoing, WAIT, Written},
+    hub::{Done, Held, Input, Job, Outcome, Outgoing, Reply, Turns, WAIT, Written},
     model::StoredStatus,
 };
 use missive_wire::{ServerFrame, State};
@@ -139,4 +141,38 @@ fn statuses_are_read_however_busy_the_mailbox_is() {
         rig.mailbox.done(done);
     }
     assert!(read);
+}
+
+#[test]
+fn what_a_new_socket_sends_does_not_overtake_what_failed_with_the_old_one() {
+    let mut rig = Rig::new();
+    let (first, second) = (rig.message(1), rig.message(2));
+    drop(rig.deliver(&first));
+    assert!(matches!(rig.mailbox.next_job(), Some(Job::Write(_))));
+    rig.turns = Arc::default();
+    let mut again = rig.deliver(&first);
+    rig.mailbox.done(Done::Failed);
+    assert_eq!(again.try_recv(), Ok(Outcome::AfterFailed));
+    assert_eq!(rig.deliver(&second).try_recv(), Ok(Outcome::AfterFailed));
+    rig.turns.come(first.id);
+    let (mut again, mut behind) = (rig.deliver(&first), rig.deliver(&second));
+    rig.settle_jobs();
+    assert_eq!((again.try_recv(), behind.try_recv()), (Ok(Outcome::Stored), Ok(Outcome::Stored)));
+}
+
+#[test]
+fn of_two_that_failed_the_one_sent_first_holds_the_others_up() {
+    let turns: Arc<Turns> = Arc::default();
+    let ids = [1, 2].map(Uuid::from_u128);
+    let [first, second] = ids.map(|id| Reply::new(turns.clone(), Uuid::nil(), Some(id)).0);
+    second.tell(Outcome::Failed);
+    first.tell(Outcome::Failed);
+    assert_eq!(turns.held(Uuid::nil()), Some(Held::By(ids[0])), "told by two devices' mailboxes");
+}
+
+#[test]
+fn a_message_without_an_id_cannot_come_again_and_holds_nothing_up() {
+    let turns: Arc<Turns> = Arc::default();
+    Reply::new(turns.clone(), Uuid::nil(), None).0.tell(Outcome::Full);
+    assert_eq!(turns.held(Uuid::nil()), None);
 }

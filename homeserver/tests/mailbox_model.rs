@@ -32,6 +32,7 @@ fn step() -> impl Strategy<Value = Step> {
         2 => Just(Step::Connect),
         1 => Just(Step::Disconnect),
         1 => Just(Step::Crash),
+        1 => Just(Step::SenderReconnects),
         1 => Just(Step::LookAgain),
         3 => Just(Step::Resend),
     ]

@@ -2,33 +2,21 @@
 
 use std::{future::Future, pin::Pin, sync::Arc, time::Duration};
 
-use missive_wire::{Delivered, KeysLow};
+use missive_wire::KeysLow;
 use tokio::{
-    sync::{mpsc, oneshot},
+    sync::mpsc,
     time::{Instant, sleep, sleep_until},
 };
 
 use crate::{
     app::App,
-    hub::{Done, Input, Job, Mailbox, Notice, Op, Outcome, Reply, Turns, WINDOW, Written},
+    hub::{Done, Input, Job, Mailbox, Notice, Op, Outcome, WINDOW, Written},
     model::DeviceKey,
     store::{Quota, Result, StoreError, WriteOp, WriteResult},
 };
 
 /// How long a mailbox waits before it asks a database again that failed.
 const AFTER_FAILURE: Duration = Duration::from_millis(500);
-
-/// Hands a message to a device's mailbox; what became of it is told by the returned receiver.
-pub async fn deliver(
-    app: &Arc<App>,
-    device: DeviceKey,
-    message: Arc<Delivered>,
-    turns: &Arc<Turns>,
-) -> oneshot::Receiver<Outcome> {
-    let (reply, outcome) = Reply::new(turns.clone(), device.account, message.id);
-    give(app, device, Input::Deliver { message, reply }).await;
-    outcome
-}
 
 /// Gives a device's mailbox an input, waking it if it sleeps.
 pub async fn give(app: &Arc<App>, device: DeviceKey, input: Input) {

@@ -13,7 +13,7 @@ use super::{access, delivery};
 use crate::{
     app::{App, Entry},
     error::{Error, Result},
-    hub::{Input, Outcome, Turns},
+    hub::{Input, Outcome, Reply, Turns},
     model::{Access, DeviceKey, MessageSelector, StoredMessage},
 };
 
@@ -72,7 +72,9 @@ pub async fn send(
             sent_at,
         };
         let device = DeviceKey { account: receiver.account, device };
-        outcomes.push(delivery::deliver(app, device, Arc::new(message), turns).await);
+        let (reply, outcome) = Reply::new(turns.clone(), device.account, frame.id);
+        delivery::give(app, device, Input::Deliver { message: Arc::new(message), reply }).await;
+        outcomes.push(outcome);
     }
     metrics::counter!("messages_accepted_total").increment(1);
     Ok(Sending { id, receiver: app.address(&receiver.name), copies: outcomes })

@@ -27,7 +27,11 @@ pub async fn settle(app: &Arc<App>, access: &Access, frame: StatusFrame) -> Resu
         _ => None,
     };
     let sender = match &frame.receiver {
-        missive_wire::Receiver::Id(_) => app.address(&messages::receiver(app, &frame.receiver).await?.name),
+        // Whoever is revoked meanwhile has sent it all the same.
+        missive_wire::Receiver::Id(id) => {
+            let entry = app.directory.by_id(&app.store, *id).await?;
+            app.address(&entry.ok_or_else(|| Error::new(Code::NotFound, "there is no such sender"))?.name)
+        }
         named => named.address(&app.server_name).ok_or_else(|| Error::new(Code::Malformed, "no receiver"))?,
     };
     for id in frame.message_ids {

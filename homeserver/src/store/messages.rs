@@ -75,6 +75,7 @@ impl Tx {
         quota: Quota,
         shares: &mut Shares,
     ) -> Result<WriteResult> {
+        shares.hold(self, device.account).await?;
         if let Some(seq) = self.stored_already(device, message).await? {
             return Ok(WriteResult::Stored { seq, new: false });
         }
@@ -126,6 +127,7 @@ impl Tx {
         which: &MessageSelector,
         shares: &mut Shares,
     ) -> Result<Vec<SettledRow>> {
+        shares.hold(self, device.account).await?;
         let rows: Vec<TakenRow> = match which {
             MessageSelector::Triple(sender, sender_device, id) => run!(self, |db| sqlx::query_as(
                 "DELETE FROM pending_messages WHERE account_id = $1 AND device_id = $2 AND message_id = $3 \

@@ -86,6 +86,15 @@ impl Held {
 }
 
 impl Shares {
+    /// Keeps everyone else from changing what an account's store holds until the commit: what is there is asked only
+    /// after this, so that nobody puts the same row there, or holds a row of it that we wait for.
+    pub(crate) async fn hold(&mut self, tx: &mut Tx, account: Uuid) -> Result<()> {
+        if let Entry::Vacant(unknown) = self.accounts.entry(account) {
+            unknown.insert(tx.account_with_store(account).await?);
+        }
+        Ok(())
+    }
+
     /// Takes room for a message or status from `sender` in the store of a device's account, within the quota, if one is
     /// given.
     pub(crate) async fn take(
@@ -141,15 +150,12 @@ impl Shares {
     }
 
     async fn load(&mut self, tx: &mut Tx, id: Uuid, sender: &str) -> Result<Option<(&mut Account, &mut Held)>> {
-        let account = match self.accounts.entry(id) {
-            Entry::Occupied(known) => known.into_mut(),
-            Entry::Vacant(unknown) => unknown.insert(tx.account_with_store(id).await?),
-        };
+        self.hold(tx, id).await?;
         let share = match self.senders.entry((id, sender.to_owned())) {
             Entry::Occupied(known) => known.into_mut(),
             Entry::Vacant(unknown) => unknown.insert(tx.share_of(id, sender).await?),
         };
-        Ok(account.as_mut().map(|account| (account, share)))
+        Ok(self.accounts.get_mut(&id).and_then(Option::as_mut).map(|account| (account, share)))
     }
 }
 

@@ -41,6 +41,7 @@ impl Tx {
         shares: &mut Shares,
     ) -> Result<WriteResult> {
         let speaker = status.sender.to_string();
+        shares.hold(self, status.device.account).await?;
         if let Some(kept) = self.kept_state(status, &speaker).await? {
             return Ok(WriteResult::Done(if kept < rank(status.state) {
                 self.raise(status, &speaker).await?
@@ -106,6 +107,7 @@ impl Tx {
         state: Option<State>,
         shares: &mut Shares,
     ) -> Result<u64> {
+        shares.hold(self, device.account).await?;
         let mut deleted = 0;
         for id in ids {
             let speakers: Vec<String> = run!(self, |db| sqlx::query_scalar(

@@ -86,3 +86,21 @@ async fn an_admin_lists_accounts_page_by_page() {
         assert!(accounts::restore(&home.app, uuid::Uuid::new_v4()).await.is_err());
     }
 }
+
+#[tokio::test]
+async fn what_a_revoked_account_sent_can_still_be_acknowledged() {
+    for home in both().await {
+        let (alice, bob) = (home.register("alice").await, home.register("bob").await);
+        let left = home.leave_message(&alice, &bob).await;
+        home.revoke(&alice).await;
+        let mut socket = Socket::open(&home, &bob).await;
+        assert_eq!(socket.next_with("content").await["id"], json!(left));
+        socket.send(&json!({ "messageId": left, "state": "received", "receiverId": alice.id })).await;
+        let until = Instant::now() + Duration::from_secs(5);
+        while home.count_rows("pending_messages", "account_id", bob.id).await > 0 {
+            assert!(Instant::now() < until, "it is still there");
+            tokio::time::sleep(Duration::from_millis(10)).await;
+        }
+        assert_eq!(home.count_rows("message_statuses", "account_id", alice.id).await, 1, "kept for her return");
+    }
+}

@@ -66,7 +66,7 @@ impl Rig {
     }
 
     pub fn deliver(&mut self, message: &Arc<Delivered>) -> oneshot::Receiver<Outcome> {
-        let (reply, outcome) = Reply::new(self.turns.clone(), Uuid::nil(), message.id);
+        let (reply, outcome) = Reply::new(self.turns.clone(), Uuid::nil(), Some(message.id));
         self.input(Input::Deliver { message: message.clone(), reply });
         outcome
     }

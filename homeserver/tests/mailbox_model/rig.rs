@@ -21,6 +21,7 @@ use uuid::Uuid;
 pub enum Step {
     Send,
     SendMany(usize),
+    SenderReconnects,
     /// The database takes the next job …
     StartJob,
     /// … and answers it.
@@ -130,6 +131,7 @@ impl Rig {
                 self.now += WAIT;
                 self.mailbox.expire(self.now);
             }
+            Step::SenderReconnects => self.sender_reconnects(),
             Step::Connect => self.connect(),
             Step::Disconnect => self.disconnect(),
             Step::Crash => self.crash(),
@@ -269,7 +271,7 @@ impl Rig {
     fn deliver(&mut self, n: u64) {
         let message = self.message(n);
         self.turns.come(message.id);
-        let (reply, outcome) = Reply::new(self.turns.clone(), Uuid::nil(), message.id);
+        let (reply, outcome) = Reply::new(self.turns.clone(), Uuid::nil(), Some(message.id));
         self.waiting.push((n, outcome));
         self.input(Input::Deliver { message, reply });
     }
@@ -313,8 +315,12 @@ impl Rig {
         self.connected = false;
         self.owed.clear();
         self.frames = mpsc::channel(1).1;
+        self.sender_reconnects();
+    }
+
+    /// The sender connects anew, and first sends again what it knows nothing of.
+    fn sender_reconnects(&mut self) {
         self.waiting.clear();
-        // The sender connects anew, and first sends again what it knows nothing of.
         self.turns = Arc::default();
         self.resend();
     }
