@@ -1,7 +1,7 @@
 //! SIGKILL in mid-traffic: a seeded driver of a real homeserver process and of clients that die too. Nothing told `sent`
 //! is lost, nothing is shown twice, order is kept, statuses are true; and a kill that missed the traffic fails the test.
 //!
-//! `MISSIVE_KILL_ROUNDS` sets how many kills a database gets (12 if unset; 200 is the long form), `MISSIVE_KILL_SEED` the
+//! `MISSIVE_TEST_KILL_ROUNDS` sets how many kills a database gets (12 if unset; 200 is the long form), `MISSIVE_TEST_KILL_SEED` the
 //! seed.
 #![allow(clippy::unwrap_used, clippy::panic)]
 
@@ -35,8 +35,8 @@ async fn nothing_told_sent_is_lost(kind: Kind) {
     else {
         return;
     };
-    let seed = number("MISSIVE_KILL_SEED", 20_261_123);
-    let rounds = number("MISSIVE_KILL_ROUNDS", 12);
+    let seed = number("MISSIVE_TEST_KILL_SEED", 20_261_123);
+    let rounds = number("MISSIVE_TEST_KILL_ROUNDS", 12);
     println!("seed {seed}, {rounds} rounds on {kind:?}");
     let mut rng = StdRng::seed_from_u64(seed);
     let mut pairs = Vec::new();
