@@ -30,8 +30,11 @@ const PAIRS: usize = 4;
 const UNACKNOWLEDGED: usize = 32;
 
 async fn nothing_told_sent_is_lost(kind: Kind) {
-    let Some(mut server) =
-        Homeserver::start_with(kind, &["limits.enabled=false", "log.level=warn,homeserver=info"]).await
+    let Some(mut server) = Homeserver::start_with(
+        kind,
+        &["limits.enabled=false", "limits.pending_messages=100000000", "log.level=warn,homeserver=info"],
+    )
+    .await
     else {
         return;
     };
@@ -60,7 +63,7 @@ async fn nothing_told_sent_is_lost(kind: Kind) {
             receiver.renew(&server).await;
         }
     }
-    settle(&pairs).await;
+    settle(&pairs, Duration::from_secs(60 + 2 * rounds)).await;
     server.database.wait_for_rows("pending_messages", 0).await;
     server.database.wait_for_rows("message_statuses", 0).await;
     let total = pairs.iter().map(|pair| pair.2.check()).sum::<usize>();
@@ -102,14 +105,14 @@ async fn strike_when_busy(pairs: &Pairs, phase: Phase, rng: &mut StdRng) -> u64 
 }
 
 /// Lets everything that was ever written arrive.
-async fn settle(pairs: &Pairs) {
+async fn settle(pairs: &Pairs, patience: Duration) {
     let mut tasks = JoinSet::new();
     for (sender, receiver, ledger) in pairs {
         ledger.close();
         tasks.spawn(traffic::send(sender.socket_request(), ledger.clone()));
         tasks.spawn(traffic::receive(receiver.socket_request(), ledger.clone(), Habit::Prompt, 0));
     }
-    let settled = timeout(Duration::from_mins(1), async {
+    let settled = timeout(patience, async {
         while pairs.iter().any(|pair| pair.2.unacknowledged() > 0) {
             sleep(Duration::from_millis(20)).await;
         }
