@@ -1,7 +1,5 @@
 //! Claiming bundles.
 
-use std::collections::HashSet;
-
 use serde_json::json;
 
 use super::{Owner, claim, count, publish, published, rotate};
@@ -36,34 +34,6 @@ async fn a_claim_takes_the_oldest_keys_and_answers_without_any() {
         assert_eq!((status, &body["data"]), (200, &expected));
         let counted = count(&alice).await;
         assert_eq!((&counted["preKeys"], &counted["pqPreKeys"]), (&json!(0), &json!(0)));
-    }
-}
-
-#[tokio::test(flavor = "multi_thread")]
-async fn a_hundred_claims_of_fifty_keys_get_each_key_once() {
-    for home in both().await {
-        published(&home, "alice", 50).await;
-        let bob = home.register("bob").await;
-        let claims = (0..100).map(|_| {
-            let bob = bob.clone();
-            tokio::spawn(async move { claim(&bob, "alice").await })
-        });
-        let (mut ec_ids, mut pq_keys, mut without) = (Vec::new(), Vec::new(), 0);
-        for claim in claims.collect::<Vec<_>>() {
-            let (status, body) = claim.await.unwrap();
-            assert_eq!(status, 200, "{body}");
-            let device = &body["data"]["devices"][0];
-            pq_keys.push(device["pqPreKey"]["publicKey"].to_string());
-            match device["preKey"]["keyId"].as_u64() {
-                Some(id) => ec_ids.push(id),
-                None => without += 1,
-            }
-        }
-        assert_eq!((ec_ids.len(), without), (50, 50));
-        assert_eq!(ec_ids.iter().collect::<HashSet<_>>().len(), 50, "an EC key was given out twice");
-        let last_resort = pq_keys.iter().filter(|key| pq_keys.iter().filter(|other| other == key).count() > 1);
-        assert_eq!(last_resort.count(), 50, "a Kyber key was given out twice");
-        assert_eq!(pq_keys.iter().collect::<HashSet<_>>().len(), 51);
     }
 }
 

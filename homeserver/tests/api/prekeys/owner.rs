@@ -7,12 +7,12 @@ use serde_json::{Value, json};
 use sha2::{Digest as _, Sha256};
 
 /// The holder of an identity key.
-pub(in crate::api) struct Owner {
+pub(crate) struct Owner {
     identity: KeyPair,
 }
 
 impl Owner {
-    pub(in crate::api) fn new() -> Self {
+    pub(crate) fn new() -> Self {
         Self { identity: KeyPair::generate(&mut OsRng.unwrap_err()) }
     }
 
@@ -37,7 +37,7 @@ impl Owner {
     }
 
     /// A whole upload with the one-time keys of these ids.
-    pub(in crate::api) fn upload(&self, ids: std::ops::RangeInclusive<u32>) -> Value {
+    pub(crate) fn upload(&self, ids: std::ops::RangeInclusive<u32>) -> Value {
         json!({
             "identityKey": self.identity_key(),
             "registrationId": 4711,
