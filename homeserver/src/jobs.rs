@@ -17,8 +17,9 @@ use crate::{
 /// How often the database is tidied.
 const TIDY: Duration = Duration::from_mins(1);
 
-/// Control events are kept for an hour: three times what a starting server loads.
-const CONTROL_EVENTS_MILLIS: i64 = 60 * 60 * 1_000;
+/// Control events are kept for three hours: a starting server needs those of the last 15 minutes, as long as an access
+/// token lives, and whoever wrote them may have a clock that is an hour or two slow.
+const CONTROL_EVENTS_MILLIS: i64 = 3 * 60 * 60 * 1_000;
 
 /// Loads the recent control events, then starts every periodic task.
 pub async fn start(app: &Arc<App>) -> Result<(), StoreError> {

@@ -18,7 +18,11 @@ use libsignal_core::curve::{PrivateKey, PublicKey};
 use process::{Homeserver, Kind, Person, SERVER_NAME, person};
 use serde_json::{Value, json};
 
-on_both_databases!(an_exchange_arrives_and_leaves_nothing, a_revoked_account_is_dead_within_a_second);
+on_both_databases!(
+    an_exchange_arrives_and_leaves_nothing,
+    a_revoked_account_is_dead_within_a_second,
+    a_restart_forgets_no_revocation_however_slow_the_admins_clock,
+);
 
 const WORDS: [&str; 3] = ["the-owl-flies-at-midnight", "bring-the-blue-folder", "no-moon-tonight"];
 
@@ -286,6 +290,27 @@ async fn a_revoked_account_is_dead_within_a_second(kind: Kind) {
         tokio::time::sleep(Duration::from_millis(50)).await;
     }
     assert!(matches!(alice.refused().await, 401 | 403), "what was ended stays ended");
+}
+
+async fn a_restart_forgets_no_revocation_however_slow_the_admins_clock(kind: Kind) {
+    const AN_HOUR_SLOW: &str = "UPDATE control_events SET created_at = created_at - 3600000";
+    let Some(mut server) = Homeserver::start(kind).await else { return };
+    let mut alice = Person::register(&server, "alice").await;
+    missivectl(&server, &["token", "purge", "--account", "alice"]);
+    let changed = match kind {
+        Kind::Sqlite => {
+            sqlx::query(AN_HOUR_SLOW).execute(&mut server.database.sqlite().await).await.unwrap().rows_affected()
+        }
+        Kind::Postgres => {
+            sqlx::query(AN_HOUR_SLOW).execute(&mut server.database.postgres().await).await.unwrap().rows_affected()
+        }
+    };
+    assert_eq!(changed, 1);
+    server.kill();
+    server.restart();
+    alice.follow(&server);
+    let (status, body) = alice.request("GET", &format!("/api/v1/users/{}", alice.id), None).await;
+    assert_eq!((status, &body["code"]), (401, &json!("session_ended")), "{body}");
 }
 
 fn missivectl(server: &Homeserver, arguments: &[&str]) {

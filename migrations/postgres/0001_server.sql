@@ -12,7 +12,7 @@ CREATE TABLE signing_keys (
     created_at BIGINT  NOT NULL
 );
 
--- What every server on this database must hear of within a second; polled, kept for an hour.
+-- What every server on this database must hear of within a second; polled, kept for three hours.
 CREATE TABLE control_events (
     id         BIGINT GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
     kind       TEXT    NOT NULL,

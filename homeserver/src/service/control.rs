@@ -6,7 +6,6 @@ use std::{
     time::{Duration, Instant},
 };
 
-use missive_wire::Timestamp;
 use tokio::sync::mpsc::error::TrySendError;
 
 use crate::{
@@ -18,9 +17,6 @@ use crate::{
 
 /// How often the events are read.
 pub const POLL: Duration = Duration::from_millis(300);
-
-/// What a starting server loads: longer than any access token lives.
-const LOADED_MILLIS: i64 = 20 * 60 * 1_000;
 
 /// How long an event is read again. Rows become visible out of order on PostgreSQL; no writing transaction lasts longer
 /// (`store/open.rs`).
@@ -36,10 +32,10 @@ pub struct Follower {
 }
 
 impl Follower {
-    /// Applies what happened lately, before any token is trusted.
+    /// Applies every event that is kept, before any token is trusted. Not only those of the last minutes: whoever wrote one
+    /// may have a clock that is slow.
     pub async fn begin(app: &Arc<App>) -> Result<Self, StoreError> {
-        let before = Timestamp::from_millis(app.clock.now().millis() - LOADED_MILLIS);
-        let mut follower = Self { low: app.store.control_events_before(before).await?, seen: HashMap::new() };
+        let mut follower = Self::default();
         follower.poll(app).await?;
         Ok(follower)
     }

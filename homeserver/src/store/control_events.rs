@@ -29,16 +29,6 @@ impl Store {
         Ok(rows.into_iter().filter_map(|row| event(&row)).collect())
     }
 
-    /// The highest event id older than `before`, so that a follower begins behind it.
-    pub async fn control_events_before(&self, before: Timestamp) -> Result<i64> {
-        let id: Option<i64> =
-            read!(self, |db| sqlx::query_scalar("SELECT max(id) FROM control_events WHERE created_at < $1")
-                .bind(before.millis())
-                .fetch_one(db)
-                .await)?;
-        Ok(id.unwrap_or_default())
-    }
-
     /// Writes an event of its own.
     pub async fn tell(&self, kind: ControlKind, account: Uuid, at: Timestamp) -> Result<()> {
         let mut tx = self.begin().await?;
