@@ -1,87 +1,113 @@
 //! Who is connected here: one mailbox a device, which owns the order of everything that goes to it.
 
+mod frames;
 mod input;
 mod job;
 mod link;
 mod mailbox;
 mod notice;
+mod reply;
+mod shared;
 mod statuses;
 mod turns;
 mod waiting;
 
 use std::{
-    collections::BTreeMap,
-    sync::{Mutex, MutexGuard, PoisonError},
+    collections::{HashMap, hash_map::Entry},
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
 };
 
-use missive_wire::DeviceId;
-use tokio::sync::mpsc;
+use missive_wire::{Address, DeviceId};
+use tokio::time::Instant;
 use uuid::Uuid;
 
-pub use input::{Input, Link, Outcome, Outgoing};
+pub use frames::{Frames, Outgoing};
+pub use input::{Input, Link};
 pub use job::{Done, Job, Op, Written};
 pub use mailbox::{Mailbox, WAIT, WINDOW};
 pub use notice::Notice;
-pub use turns::{Held, Reply, Turns};
+pub use reply::{Outcome, Reply, Sending, SentBy};
+pub use shared::{End, Given, SharedMailbox, Step};
+pub use turns::{Held, Turns};
 
 use crate::model::DeviceKey;
 
-/// How many inputs may queue at a mailbox before whoever brings more waits.
-const INPUTS: usize = 1024;
-
-/// The mailboxes that are awake, by device.
+/// The mailboxes that are awake, by account and device.
 #[derive(Debug, Default)]
-pub struct Hub {
-    mailboxes: Mutex<BTreeMap<DeviceKey, mpsc::Sender<Input>>>,
+pub struct Hub(Mutex<Awake>);
+
+#[derive(Debug, Default)]
+struct Awake {
+    mailboxes: HashMap<Uuid, Vec<(DeviceId, Arc<SharedMailbox>)>>,
+    /// Whether the server stops: every mailbox stores what comes.
+    shut: bool,
 }
 
 impl Hub {
-    /// The way to a device's mailbox; a sleeping one is woken: `start` gets what arrives there.
-    pub fn mailbox(&self, device: DeviceKey, start: impl FnOnce(mpsc::Receiver<Input>)) -> mpsc::Sender<Input> {
-        let mut mailboxes = self.mailboxes();
-        if let Some(mailbox) = mailboxes.get(&device) {
+    /// A device's mailbox; a sleeping one is woken. `address` is its account's.
+    pub fn mailbox(&self, device: DeviceKey, address: &Address) -> Arc<SharedMailbox> {
+        let mut awake = self.lock();
+        let shut = awake.shut;
+        let of_account = awake.mailboxes.entry(device.account).or_default();
+        if let Some((_, mailbox)) = of_account.iter().find(|(one, _)| *one == device.device) {
             return mailbox.clone();
         }
-        let (mailbox, inputs) = mpsc::channel(INPUTS);
-        mailboxes.insert(device, mailbox.clone());
-        start(inputs);
+        let mut mailbox = Mailbox::new(address.clone());
+        if shut {
+            mailbox.input(Input::Shutdown, Instant::now());
+        }
+        let mailbox = Arc::new(SharedMailbox::new(device, mailbox));
+        of_account.push((device.device, mailbox.clone()));
         mailbox
     }
 
-    /// The way to a device's mailbox, if it is awake.
-    pub fn awake(&self, device: DeviceKey) -> Option<mpsc::Sender<Input>> {
-        self.mailboxes().get(&device).cloned()
+    /// A device's mailbox, if it is awake.
+    pub fn awake(&self, device: DeviceKey) -> Option<Arc<SharedMailbox>> {
+        let awake = self.lock();
+        let of_account = awake.mailboxes.get(&device.account)?;
+        of_account.iter().find(|(one, _)| *one == device.device).map(|(_, mailbox)| mailbox.clone())
     }
 
-    /// The ways to the mailboxes of an account that are awake.
-    pub fn of_account(&self, account: Uuid) -> Vec<mpsc::Sender<Input>> {
-        let first = DeviceKey { account, device: DeviceId::FIRST };
-        let mailboxes = self.mailboxes();
-        mailboxes.range(first..).take_while(|(key, _)| key.account == account).map(|(_, one)| one.clone()).collect()
+    /// The mailboxes of an account that are awake.
+    pub fn of_account(&self, account: Uuid) -> Vec<Arc<SharedMailbox>> {
+        let awake = self.lock();
+        awake.mailboxes.get(&account).into_iter().flatten().map(|(_, mailbox)| mailbox.clone()).collect()
     }
 
-    /// Lets a mailbox with nothing to do fall asleep. Refused while anyone holds a way to it or an input waits, so that
-    /// there are never two mailboxes of a device.
-    pub fn retire(&self, device: DeviceKey, inputs: &mpsc::Receiver<Input>) -> bool {
-        let mut mailboxes = self.mailboxes();
-        let unused = inputs.is_empty() && inputs.sender_strong_count() == 1;
-        if unused {
-            mailboxes.remove(&device);
+    /// Lets a mailbox with nothing to do fall asleep, so that there are never two mailboxes of a device: whoever still
+    /// holds a way to it is told that it sleeps, and wakes it here.
+    pub fn retire(&self, mailbox: &SharedMailbox) {
+        let mut awake = self.lock();
+        if !mailbox.fall_asleep() {
+            return;
         }
-        unused
+        if let Entry::Occupied(mut of_account) = awake.mailboxes.entry(mailbox.device.account) {
+            of_account.get_mut().retain(|(_, one)| !std::ptr::eq(&raw const **one, mailbox));
+            if of_account.get().is_empty() {
+                of_account.remove();
+            }
+        }
+    }
+
+    /// The server stops: every mailbox, also one that wakes only now, stores what waits in memory. Returns those that
+    /// were awake, to be told [`Input::Shutdown`].
+    pub fn shut_down(&self) -> Vec<Arc<SharedMailbox>> {
+        let mut awake = self.lock();
+        awake.shut = true;
+        awake.mailboxes.values().flatten().map(|(_, mailbox)| mailbox.clone()).collect()
     }
 
     /// How many mailboxes are awake.
     pub fn len(&self) -> usize {
-        self.mailboxes().len()
+        self.lock().mailboxes.values().map(Vec::len).sum()
     }
 
     /// Whether every mailbox sleeps.
     pub fn is_empty(&self) -> bool {
-        self.len() == 0
+        self.lock().mailboxes.is_empty()
     }
 
-    fn mailboxes(&self) -> MutexGuard<'_, BTreeMap<DeviceKey, mpsc::Sender<Input>>> {
-        self.mailboxes.lock().unwrap_or_else(PoisonError::into_inner)
+    fn lock(&self) -> MutexGuard<'_, Awake> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }

@@ -13,6 +13,7 @@ use crate::{
     config::Config,
     error::StoreError,
     jobs,
+    service::delivery,
 };
 
 pub use listen::ListenError;
@@ -65,6 +66,7 @@ impl Server {
     /// Stops: takes no new connection, hands over what waits in memory, tells every client 1001, and closes the database.
     pub async fn stop(self) {
         self.app.shutdown.cancel();
+        delivery::shut_down(&self.app);
         self.listener.stop(FAREWELL).await;
         self.app.tasks.close();
         if tokio::time::timeout(FAREWELL, self.app.tasks.wait()).await.is_err() {

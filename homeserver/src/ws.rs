@@ -2,6 +2,8 @@
 
 mod connection;
 mod dispatch;
+mod told;
+mod writer;
 
 use axum::{
     extract::{FromRequestParts as _, Request, State, WebSocketUpgrade, ws::rejection::WebSocketUpgradeRejection},
@@ -12,7 +14,7 @@ use missive_wire::{Code, FRAME_MAX_BYTES, Scope};
 
 use crate::{
     error::Error,
-    service::access,
+    service::{access, delivery::Way},
     web::{Failure, Shared, bearer},
 };
 
@@ -22,6 +24,9 @@ const SUBPROTOCOL: &str = "missive.v1";
 /// Bytes of each socket's read buffer; the library's default of 128 KiB would be paid by every idle connection.
 const READ_BUFFER: usize = 4 * 1024;
 
+/// Bytes that are gathered before they are written; the buffer takes no memory until it is used.
+const WRITE_BUFFER: usize = 16 * 1024;
+
 /// Opens the socket of the device whose access token is shown. Scope: `messages:read`; `messages:write` to send.
 pub async fn connect(State(app): State<Shared>, request: Request) -> Result<Response, Failure> {
     let (mut parts, _) = request.into_parts();
@@ -29,16 +34,17 @@ pub async fn connect(State(app): State<Shared>, request: Request) -> Result<Resp
         WebSocketUpgrade::from_request_parts(&mut parts, &app).await.map_err(|rejection| refused(&rejection))?;
     let access = access::authenticate(&app, token(&parts)?)?;
     access::require(&access, Scope::MessagesRead)?;
-    access::own(&app, &access).await?;
+    let own = access::own(&app, &access).await?;
+    let own = Way::to(access.device_key(), app.address(&own.name));
     let upgrade = upgrade
         .protocols([SUBPROTOCOL])
         .max_frame_size(FRAME_MAX_BYTES)
         .max_message_size(FRAME_MAX_BYTES)
         .read_buffer_size(READ_BUFFER)
-        .write_buffer_size(0)
+        .write_buffer_size(WRITE_BUFFER)
         .max_write_buffer_size(4 * FRAME_MAX_BYTES);
     let tasks = app.tasks.clone();
-    Ok(upgrade.on_upgrade(move |socket| tasks.track_future(connection::run(app, access, socket))).into_response())
+    Ok(upgrade.on_upgrade(move |socket| tasks.track_future(connection::run(app, access, own, socket))).into_response())
 }
 
 /// The token of the header, or of the subprotocols.

@@ -2,10 +2,14 @@
 
 use std::collections::BTreeMap;
 
+use bytes::Bytes;
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
-use crate::{AccountName, Address, CipherKind, Code, Content, DeviceId, InvalidName, MessageId, ServerName, State};
+use crate::{
+    AccountName, Address, CipherKind, Code, Content, DeviceId, InvalidBase64, InvalidName, MessageId, ServerName,
+    State, binary::Text,
+};
 
 /// The longest frame either side sends, in bytes.
 pub const FRAME_MAX_BYTES: usize = 256 * 1024;
@@ -61,8 +65,7 @@ pub enum MessageContent {
 }
 
 /// A ciphertext for one device.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "camelCase")]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct DeviceContent {
     /// The registration id of the device that the session was built with.
     pub registration_id: u32,
@@ -109,22 +112,22 @@ pub struct FrameError {
     pub id: Option<MessageId>,
 }
 
-/// Every member that a client's frame may have.
+/// Every member that a client's frame may have. Strings are parts of the frame where they have no escapes.
 #[derive(Default, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase", default)]
-struct Members {
+struct Members<'a> {
     #[serde(skip_serializing_if = "Option::is_none")]
     id: Option<MessageId>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    receiver: Option<String>,
+    #[serde(borrow, skip_serializing_if = "Option::is_none")]
+    receiver: Option<Text<'a>>,
     #[serde(skip_serializing_if = "Option::is_none")]
     receiver_id: Option<Uuid>,
     #[serde(skip_serializing_if = "Option::is_none")]
     kind: Option<CipherKind>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    content: Option<Content>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    contents: Option<BTreeMap<DeviceId, DeviceContent>>,
+    #[serde(borrow, skip_serializing_if = "Option::is_none")]
+    content: Option<Text<'a>>,
+    #[serde(borrow, skip_serializing_if = "Option::is_none")]
+    contents: Option<BTreeMap<DeviceId, DeviceMembers<'a>>>,
     #[serde(skip_serializing_if = "Option::is_none")]
     message_id: Option<MessageId>,
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -139,6 +142,16 @@ struct Members {
     status_ack: Option<StatusAck>,
 }
 
+/// The members of a [`DeviceContent`].
+#[derive(Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct DeviceMembers<'a> {
+    registration_id: u32,
+    kind: CipherKind,
+    #[serde(borrow)]
+    content: Text<'a>,
+}
+
 impl Receiver {
     /// The full address, a bare name being of `home`; `None` for an account id.
     pub fn address(&self, home: &ServerName) -> Option<Address> {
@@ -149,9 +162,9 @@ impl Receiver {
         }
     }
 
-    fn parse(name: Option<String>, id: Option<Uuid>) -> Result<Self, String> {
+    fn parse(name: Option<&Text<'_>>, id: Option<Uuid>) -> Result<Self, String> {
         let name_error = |error: InvalidName| format!("the receiver is not valid: {error}");
-        match (name, id) {
+        match (name.map(Text::as_str), id) {
             (Some(name), _) if name.contains('@') => Ok(Self::Address(name.parse().map_err(name_error)?)),
             (Some(name), _) => Ok(Self::Name(name.parse().map_err(name_error)?)),
             (None, Some(id)) => Ok(Self::Id(id)),
@@ -159,25 +172,30 @@ impl Receiver {
         }
     }
 
-    fn members(&self) -> (Option<String>, Option<Uuid>) {
+    fn members(&self) -> (Option<Text<'_>>, Option<Uuid>) {
         match self {
-            Self::Name(name) => (Some(name.to_string()), None),
-            Self::Address(address) => (Some(address.to_string()), None),
+            Self::Name(name) => (Some(name.as_str().into()), None),
+            Self::Address(address) => (Some(address.to_string().into()), None),
             Self::Id(id) => (None, Some(*id)),
         }
     }
 }
 
 impl ClientFrame {
-    /// Reads a text frame.
-    pub fn parse(text: &str) -> Result<Self, FrameError> {
-        let members: Members = serde_json::from_str(text).map_err(|error| FrameError {
+    /// Reads a text frame whose bytes are shared: ciphertexts stay parts of it, uncopied, and keep it in memory.
+    pub fn read(frame: &Bytes) -> Result<Self, FrameError> {
+        let members: Members<'_> = serde_json::from_slice(frame).map_err(|error| FrameError {
             error: format!("the frame could not be read: {error}"),
             code: Code::Malformed,
-            id: readable_id(text),
+            id: readable_id(frame),
         })?;
         let id = members.id;
-        members.into_frame().map_err(|(code, error)| FrameError { error, code, id })
+        members.into_frame(frame).map_err(|(code, error)| FrameError { error, code, id })
+    }
+
+    /// Reads a text frame.
+    pub fn parse(text: &str) -> Result<Self, FrameError> {
+        Self::read(&Bytes::copy_from_slice(text.as_bytes()))
     }
 
     /// The frame as JSON text.
@@ -185,14 +203,19 @@ impl ClientFrame {
         serde_json::to_string(&self.members()).unwrap_or_default()
     }
 
-    fn members(&self) -> Members {
+    fn members(&self) -> Members<'_> {
         match self {
             Self::Message(frame) => {
                 let (receiver, receiver_id) = frame.receiver.members();
                 let base = Members { id: frame.id, receiver, receiver_id, ..Members::default() };
-                match frame.content.clone() {
-                    MessageContent::Lone { kind, content } => Members { kind, content: Some(content), ..base },
-                    MessageContent::PerDevice(contents) => Members { contents: Some(contents), ..base },
+                match &frame.content {
+                    MessageContent::Lone { kind, content } => {
+                        Members { kind: *kind, content: Some(content.as_str().into()), ..base }
+                    }
+                    MessageContent::PerDevice(contents) => {
+                        let contents = contents.iter().map(|(device, one)| (*device, one.members())).collect();
+                        Members { contents: Some(contents), ..base }
+                    }
                 }
             }
             Self::Status(frame) => {
@@ -212,44 +235,65 @@ impl ClientFrame {
     }
 }
 
-impl Members {
-    fn into_frame(self) -> Result<ClientFrame, (Code, String)> {
-        let malformed = |error: String| (Code::Malformed, error);
+/// A refusal: its code and a sentence.
+type Refused = (Code, String);
+
+impl Members<'_> {
+    fn into_frame(self, frame: &Bytes) -> Result<ClientFrame, Refused> {
         if let Some(ack) = self.status_ack {
-            check_ids(&ack.message_ids).map_err(malformed)?;
+            check_ids(&ack.message_ids)?;
             return Ok(ClientFrame::StatusAck(ack));
         }
         if let Some(state) = self.state {
-            let message_ids =
-                self.message_id.into_iter().chain(self.message_ids.unwrap_or_default()).collect::<Vec<_>>();
-            check_ids(&message_ids).map_err(malformed)?;
-            if state == State::Sent {
-                return Err(malformed("only a homeserver says \"sent\"".into()));
-            }
-            return Ok(ClientFrame::Status(StatusFrame {
-                message_ids,
-                state,
-                receiver: Receiver::parse(self.receiver, self.receiver_id).map_err(malformed)?,
-                sender_device: self.sender_device.unwrap_or_default(),
-                code: self.code,
-            }));
+            return Ok(ClientFrame::Status(self.into_status(state)?));
         }
+        let receiver = Receiver::parse(self.receiver.as_ref(), self.receiver_id).map_err(malformed);
         let content = match (self.content, self.contents) {
-            (Some(content), None) => MessageContent::Lone { kind: self.kind, content },
-            (None, Some(contents)) if !contents.is_empty() => MessageContent::PerDevice(contents),
-            (Some(_), Some(_)) => return Err(malformed("a message has \"content\" or \"contents\", not both".into())),
-            _ => {
-                return Err(malformed(
-                    "a frame is a message (\"content\"), a status (\"state\") or a \"statusAck\"".into(),
-                ));
+            (Some(content), None) => MessageContent::Lone {
+                kind: self.kind,
+                content: Content::of_frame(content, frame).map_err(not_base64)?,
+            },
+            (None, Some(contents)) if !contents.is_empty() => {
+                let read = contents.into_iter().map(|(device, one)| Ok((device, one.read(frame)?)));
+                MessageContent::PerDevice(read.collect::<Result<_, _>>().map_err(not_base64)?)
             }
+            (Some(_), Some(_)) => return Err(malformed("a message has \"content\" or \"contents\", not both")),
+            _ => return Err(malformed("a frame is a message (\"content\"), a status (\"state\") or a \"statusAck\"")),
         };
         if content.ciphertexts().any(Content::is_too_large) {
             let limit = crate::CONTENT_MAX_CHARS;
             return Err((Code::TooLarge, format!("the content for a device has at most {limit} characters")));
         }
-        let receiver = Receiver::parse(self.receiver, self.receiver_id).map_err(malformed)?;
-        Ok(ClientFrame::Message(MessageFrame { id: self.id, receiver, content }))
+        Ok(ClientFrame::Message(MessageFrame { id: self.id, receiver: receiver?, content }))
+    }
+
+    fn into_status(self, state: State) -> Result<StatusFrame, Refused> {
+        let message_ids = self.message_id.into_iter().chain(self.message_ids.unwrap_or_default()).collect::<Vec<_>>();
+        check_ids(&message_ids)?;
+        if state == State::Sent {
+            return Err(malformed("only a homeserver says \"sent\""));
+        }
+        Ok(StatusFrame {
+            message_ids,
+            state,
+            receiver: Receiver::parse(self.receiver.as_ref(), self.receiver_id).map_err(malformed)?,
+            sender_device: self.sender_device.unwrap_or_default(),
+            code: self.code,
+        })
+    }
+}
+
+impl DeviceMembers<'_> {
+    fn read(self, frame: &Bytes) -> Result<DeviceContent, InvalidBase64> {
+        let content = Content::of_frame(self.content, frame)?;
+        Ok(DeviceContent { registration_id: self.registration_id, kind: self.kind, content })
+    }
+}
+
+impl DeviceContent {
+    fn members(&self) -> DeviceMembers<'_> {
+        let content = self.content.as_str().into();
+        DeviceMembers { registration_id: self.registration_id, kind: self.kind, content }
     }
 }
 
@@ -263,19 +307,27 @@ impl MessageContent {
     }
 }
 
-fn check_ids(ids: &[MessageId]) -> Result<(), String> {
+fn malformed(error: impl Into<String>) -> Refused {
+    (Code::Malformed, error.into())
+}
+
+fn not_base64(error: InvalidBase64) -> Refused {
+    malformed(format!("the content could not be read: {error}"))
+}
+
+fn check_ids(ids: &[MessageId]) -> Result<(), Refused> {
     match ids.len() {
         1..=MESSAGE_IDS_MAX => Ok(()),
-        0 => Err("a status names its message: add \"messageId\"".into()),
-        n => Err(format!("at most {MESSAGE_IDS_MAX} messageIds a frame, not {n}")),
+        0 => Err(malformed("a status names its message: add \"messageId\"")),
+        n => Err(malformed(format!("at most {MESSAGE_IDS_MAX} messageIds a frame, not {n}"))),
     }
 }
 
 /// The id of a frame that is JSON but not a frame, so that its sender learns which one failed.
-fn readable_id(text: &str) -> Option<MessageId> {
+fn readable_id(frame: &[u8]) -> Option<MessageId> {
     #[derive(Deserialize)]
     struct OnlyId {
         id: MessageId,
     }
-    serde_json::from_str::<OnlyId>(text).ok().map(|only| only.id)
+    serde_json::from_slice::<OnlyId>(frame).ok().map(|only| only.id)
 }

@@ -1,8 +1,8 @@
 //! Who is spoken of: servers, accounts, devices, messages.
 
-use std::{fmt, str::FromStr};
+use std::{fmt, str::FromStr, sync::Arc};
 
-use serde::{Deserialize, Serialize};
+use serde::{Deserialize, Serialize, Serializer};
 use uuid::Uuid;
 
 /// The identifier a message keeps from its sender's outbox to its receiver's device (a UUID; new ones are version 7).
@@ -25,19 +25,19 @@ pub enum InvalidName {
     Device,
 }
 
-/// An account's name on its homeserver: `[a-z0-9][a-z0-9._-]{0,63}`. ASCII input is lower-cased.
-#[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
-#[serde(try_from = "String", into = "String")]
-pub struct AccountName(String);
+/// An account's name on its homeserver: `[a-z0-9][a-z0-9._-]{0,63}`. ASCII input is lower-cased. Clones share the text.
+#[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord, Deserialize)]
+#[serde(try_from = "String")]
+pub struct AccountName(Arc<str>);
 
-/// A homeserver's name: a DNS name in lower case with an optional `:port`.
-#[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
-#[serde(try_from = "String", into = "String")]
-pub struct ServerName(String);
+/// A homeserver's name: a DNS name in lower case with an optional `:port`. Clones share the text.
+#[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord, Deserialize)]
+#[serde(try_from = "String")]
+pub struct ServerName(Arc<str>);
 
 /// An account anywhere: `name@server`.
-#[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
-#[serde(try_from = "String", into = "String")]
+#[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord, Deserialize)]
+#[serde(try_from = "String")]
 pub struct Address {
     /// The account on its server.
     pub name: AccountName,
@@ -97,7 +97,7 @@ impl FromStr for AccountName {
         let name = text.to_ascii_lowercase();
         let first = name.bytes().next().is_some_and(|b| b.is_ascii_lowercase() || b.is_ascii_digit());
         let rest = name.bytes().all(|b| b.is_ascii_lowercase() || b.is_ascii_digit() || b"._-".contains(&b));
-        if first && rest && name.len() <= 64 { Ok(Self(name)) } else { Err(InvalidName::Account) }
+        if first && rest && name.len() <= 64 { Ok(Self(name.into())) } else { Err(InvalidName::Account) }
     }
 }
 
@@ -119,7 +119,7 @@ impl FromStr for ServerName {
                 && !label.ends_with('-')
         };
         if port_ok && host.len() <= 253 && host.split('.').all(label_ok) {
-            Ok(Self(text.to_owned()))
+            Ok(Self(text.into()))
         } else {
             Err(InvalidName::Server)
         }
@@ -173,6 +173,12 @@ macro_rules! string_like {
         impl From<$type> for String {
             fn from(value: $type) -> String {
                 value.to_string()
+            }
+        }
+
+        impl Serialize for $type {
+            fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+                serializer.collect_str(self)
             }
         }
     };

@@ -1,28 +1,24 @@
 //! Password hashing (argon2id, OWASP's 19 MiB, t=2, p=1) on a few threads of low priority behind a bounded queue, so that
 //! log-ins exhaust neither the memory nor the hand-over's latency.
 
+mod hasher;
+
 use std::{
     num::NonZero,
     sync::{
         Arc, Mutex, PoisonError,
-        mpsc::{Receiver, SyncSender, sync_channel},
+        mpsc::{Receiver, RecvTimeoutError, SyncSender, sync_channel},
     },
     thread,
+    time::Duration,
 };
 
-use argon2::{
-    Algorithm, Argon2, Params, PasswordHasher as _, PasswordVerifier as _, Version,
-    password_hash::{PasswordHash, SaltString},
-};
 use missive_wire::Code;
 use tokio::sync::oneshot;
 use zeroize::Zeroizing;
 
-use crate::{clock::Clock, config, error::Error};
-
-const MEMORY_KIB: u32 = 19 * 1024;
-const PASSES: u32 = 2;
-const LANES: u32 = 1;
+use crate::{config, error::Error};
+use hasher::Hasher;
 
 /// Each thread works on 19 MiB at a time; more of them would only make each log-in slower.
 const THREADS_MAX: usize = 4;
@@ -30,8 +26,8 @@ const THREADS_MAX: usize = 4;
 /// How much lower than the rest of the server the threads run.
 const NICENESS: i32 = 10;
 
-/// The hash that an unknown name's password is compared with: it costs what a real one costs, and nothing matches it.
-const NOBODY: &str = "$argon2id$v=19$m=19456,t=2,p=1$bm9ib2R5J3Mgc2FsdA$AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA";
+/// How long a thread without work keeps its memory.
+const REST: Duration = Duration::from_secs(5);
 
 /// The threads that hash. They end when this handle is gone.
 pub struct Passwords {
@@ -101,63 +97,25 @@ impl From<PasswordsBusy> for Error {
 fn work(queue: &Mutex<Receiver<Job>>) {
     // On Linux this is the calling thread's own; where it is not allowed, hashing merely is not polite.
     let _ = rustix::process::nice(NICENESS);
+    let mut hasher = Hasher::default();
     loop {
-        let next = queue.lock().unwrap_or_else(PoisonError::into_inner).recv();
-        let Ok(job) = next else { return };
-        run(job);
+        // Every thread looks up now and then, so that one that holds memory gets its turn to rest.
+        let next = queue.lock().unwrap_or_else(PoisonError::into_inner).recv_timeout(REST);
+        match next {
+            Ok(job) => run(&mut hasher, job),
+            Err(RecvTimeoutError::Timeout) => hasher.rest(),
+            Err(RecvTimeoutError::Disconnected) => return,
+        }
     }
 }
 
 /// Does a job, unless its caller is gone.
-fn run(Job { password, task }: Job) {
+fn run(hasher: &mut Hasher, Job { password, task }: Job) {
     match task {
-        Task::Hash(done) if !done.is_closed() => drop(done.send(hash(&password))),
-        Task::Verify(expected, done) if !done.is_closed() => drop(done.send(verify(&password, expected.as_deref()))),
+        Task::Hash(done) if !done.is_closed() => drop(done.send(hasher.hash(&password))),
+        Task::Verify(expected, done) if !done.is_closed() => {
+            drop(done.send(hasher.verify(&password, expected.as_deref())));
+        }
         Task::Hash(_) | Task::Verify(..) => {}
-    }
-}
-
-fn hash(password: &str) -> Option<String> {
-    let salt = SaltString::encode_b64(&Clock::default().random::<16>()?).ok()?;
-    let hash = hasher()?.hash_password(password.as_bytes(), &salt);
-    hash.map(|hash| hash.to_string()).inspect_err(|error| tracing::error!(%error, "a password was not hashed")).ok()
-}
-
-fn verify(password: &str, expected: Option<&str>) -> bool {
-    let matches = |hash: &str| {
-        let (Ok(hash), Some(hasher)) = (PasswordHash::new(hash), hasher()) else {
-            tracing::error!("a stored password hash is not valid");
-            return false;
-        };
-        hasher.verify_password(password.as_bytes(), &hash).is_ok()
-    };
-    let is_right = matches(expected.unwrap_or(NOBODY));
-    expected.is_some() && is_right
-}
-
-fn hasher() -> Option<Argon2<'static>> {
-    let params = Params::new(MEMORY_KIB, PASSES, LANES, None).ok()?;
-    Some(Argon2::new(Algorithm::Argon2id, Version::V0x13, params))
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_hash_matches_its_password_only() {
-        let hashed = hash("correct horse").unwrap();
-        assert!(hashed.starts_with("$argon2id$v=19$m=19456,t=2,p=1$"));
-        assert!(verify("correct horse", Some(&hashed)));
-        assert!(!verify("correct horsf", Some(&hashed)));
-    }
-
-    #[test]
-    fn nobody_has_a_readable_hash_of_the_same_cost_that_never_matches() {
-        let nobody = PasswordHash::new(NOBODY).unwrap();
-        let real = hash("x").unwrap();
-        assert_eq!(nobody.params, PasswordHash::new(&real).unwrap().params);
-        assert_eq!(nobody.hash.unwrap().len(), 32);
-        assert!(!verify("anything", None));
     }
 }

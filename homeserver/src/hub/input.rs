@@ -1,32 +1,13 @@
-//! What happens to a mailbox, and what it says to its link.
+//! What happens to a mailbox.
 
 use std::sync::Arc;
 
-use missive_wire::{Code, Delivered, KeysLow, MessageId, ServerFrame, State, StatusUpdate};
-use tokio::sync::{mpsc, oneshot};
+use missive_wire::{Code, Delivered, KeysLow, MessageId, State, StatusUpdate};
+use tokio::sync::oneshot;
 use uuid::Uuid;
 
-use super::Reply;
+use super::{Frames, Reply};
 use crate::model::MessageSelector;
-
-/// What became of a message handed to a mailbox.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Outcome {
-    /// The device said that it has it; it was never stored.
-    Received,
-    /// It is durable.
-    Stored,
-    /// The device refused it; the status for its sender is stored and under way.
-    Settled,
-    /// The device is no more, or its account is revoked.
-    Gone,
-    /// The account's store is full.
-    Full,
-    /// The database did not take it; whether it did is unknown, and the sender still has it.
-    Failed,
-    /// An earlier message of the same socket to the same account failed for now: this one was not taken.
-    AfterFailed,
-}
 
 /// What happens to a mailbox.
 #[derive(Debug)]
@@ -76,7 +57,7 @@ pub enum Input {
     Shutdown,
 }
 
-/// The way to a connected device.
+/// The way to a connected device. Where it is dropped, its socket sees that the mailbox has let go.
 #[derive(Debug)]
 pub struct Link {
     /// Tells links of the same device apart.
@@ -84,21 +65,11 @@ pub struct Link {
     /// The session it was opened with.
     pub session: Uuid,
     /// To the task that owns the socket.
-    pub frames: mpsc::Sender<Outgoing>,
+    pub frames: Frames,
 }
 
-/// What the task that owns the socket is to do.
-#[derive(Debug)]
-pub enum Outgoing {
-    /// Greet the device: so many messages wait for it.
-    Hello {
-        /// How many.
-        pending: u64,
-    },
-    /// Send a message.
-    Message(Arc<Delivered>),
-    /// Send a frame.
-    Frame(ServerFrame),
-    /// Close with a code and a reason.
-    Close(u16, &'static str),
+impl Drop for Link {
+    fn drop(&mut self) {
+        self.frames.let_go();
+    }
 }

@@ -83,7 +83,7 @@ impl Connected {
 
     /// Sends a frame; whether there was room for it.
     pub(super) fn send(&mut self, outgoing: Outgoing) -> bool {
-        let sent = self.link.frames.try_send(outgoing).is_ok();
+        let sent = self.link.frames.send(outgoing);
         self.broken |= !sent;
         sent
     }
@@ -197,7 +197,7 @@ impl Connected {
         let nothing = self.stored == 0 || self.horizon == Some(0);
         if self.greeted && self.horizon.is_some() && nothing && self.statuses.is_known() {
             self.horizon = None;
-            self.send(Outgoing::Frame(ServerFrame::Drained { drained: true }));
+            self.send(Outgoing::Frame(Box::new(ServerFrame::Drained { drained: true })));
         }
     }
 }

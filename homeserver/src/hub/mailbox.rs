@@ -86,7 +86,7 @@ impl Mailbox {
             }
             Input::Keys(keys) => {
                 if let Some(link) = &mut self.link {
-                    link.send(Outgoing::Frame(ServerFrame::Keys { keys }));
+                    link.send(Outgoing::Frame(Box::new(ServerFrame::Keys { keys })));
                 }
             }
             Input::EndSession(session) => {
@@ -138,6 +138,12 @@ impl Mailbox {
         };
         self.let_go_if_broken();
         notices
+    }
+
+    /// Whether [`Mailbox::next_job`] has one.
+    pub fn wants_job(&self) -> bool {
+        let reads = |link: &Connected| link.wants_count() || link.wants_messages() || link.wants_statuses();
+        !self.busy && (!self.queue.is_empty() || self.link.as_ref().is_some_and(reads))
     }
 
     /// Whether it takes another input; while the database is behind, whoever brings more waits.

@@ -4,9 +4,8 @@
 use std::collections::HashSet;
 
 use missive_wire::{MessageId, ServerFrame, State, StatusUpdate};
-use tokio::sync::mpsc;
 
-use super::{Outgoing, notice::update};
+use super::{Frames, Outgoing, notice::update};
 use crate::model::StoredStatus;
 
 /// The most statuses told over a link and not yet acknowledged.
@@ -25,14 +24,14 @@ pub(super) struct Statuses {
 impl Statuses {
     /// Tells a status that was just stored, or leaves it in the store while the window is full. False if the link takes
     /// nothing.
-    pub(super) fn tell(&mut self, status: StatusUpdate, frames: &mpsc::Sender<Outgoing>) -> bool {
+    pub(super) fn tell(&mut self, status: StatusUpdate, frames: &Frames) -> bool {
         let ids = status.ids().collect::<Vec<_>>();
         let state = status.state;
         if self.told.len() + ids.len() > WINDOW {
             self.more = true;
             return true;
         }
-        let sent = frames.try_send(Outgoing::Frame(ServerFrame::Status(status))).is_ok();
+        let sent = frames.send(Outgoing::Frame(Box::new(ServerFrame::Status(status))));
         if sent {
             self.told.extend(ids.into_iter().map(|id| (id, state)));
         }
@@ -40,7 +39,7 @@ impl Statuses {
     }
 
     /// Tells what was read from the store and not yet told. False if the link takes nothing.
-    pub(super) fn read(&mut self, rows: Vec<StoredStatus>, frames: &mpsc::Sender<Outgoing>) -> bool {
+    pub(super) fn read(&mut self, rows: Vec<StoredStatus>, frames: &Frames) -> bool {
         self.known = true;
         self.more = rows.len() >= WINDOW;
         let mut rows = rows.into_iter().filter(|row| !self.told.contains(&(row.message_id, row.state))).peekable();

@@ -3,14 +3,11 @@
 
 use std::{
     collections::HashMap,
-    sync::{Arc, Mutex, MutexGuard, PoisonError},
+    sync::{Mutex, MutexGuard, PoisonError},
 };
 
 use missive_wire::MessageId;
-use tokio::sync::oneshot;
 use uuid::Uuid;
-
-use super::Outcome;
 
 /// The receivers that a failed message may hold up; while there are so many, every message is.
 const FAILED_MAX: usize = 1024;
@@ -52,6 +49,17 @@ impl Turns {
         failed.put(account, First { id, place });
     }
 
+    /// A message failed for now in a mailbox; its place is where the socket sent it. The mailboxes of several devices may
+    /// tell of failures in another order than the messages were sent in.
+    pub(super) fn fail_at(&self, account: Uuid, id: MessageId, place: u64) {
+        self.lock().put(Some(account), First { id, place });
+    }
+
+    /// The place of the socket's next message.
+    pub(super) fn next_place(&self) -> u64 {
+        self.lock().next_place()
+    }
+
     /// A message comes, perhaps again: whatever waited for it to come waits no longer.
     pub fn come(&self, id: MessageId) {
         self.lock().first.retain(|_, first| first.id != id);
@@ -77,47 +85,10 @@ impl Failed {
         self.sent
     }
 
-    /// The mailboxes of several devices may tell of failures in another order than the messages were sent in.
     fn put(&mut self, account: Option<Uuid>, failed: First) {
         let first = self.first.entry(account).or_insert(failed);
         if failed.place < first.place {
             *first = failed;
         }
-    }
-}
-
-/// Who hears what became of a message.
-#[derive(Debug)]
-pub struct Reply {
-    outcome: oneshot::Sender<Outcome>,
-    turns: Arc<Turns>,
-    account: Uuid,
-    id: Option<MessageId>,
-    place: u64,
-}
-
-impl Reply {
-    /// A message to that account, from the socket of those turns, and where its outcome is heard. One that its sender
-    /// gave no id cannot come again, and so holds nothing up.
-    pub fn new(turns: Arc<Turns>, account: Uuid, id: Option<MessageId>) -> (Self, oneshot::Receiver<Outcome>) {
-        let (outcome, heard) = oneshot::channel();
-        let place = turns.lock().next_place();
-        (Self { outcome, turns, account, id, place }, heard)
-    }
-
-    /// Whether an earlier message of the same socket to the same account failed meanwhile.
-    pub(super) fn is_held(&self) -> bool {
-        self.turns.held(self.account).is_some()
-    }
-
-    /// Tells the outcome. A message that was not taken holds up the later ones from this moment, be it for one that
-    /// failed which the same device sent over an earlier socket.
-    pub fn tell(self, outcome: Outcome) {
-        if let Some(id) = self.id.filter(|_| matches!(outcome, Outcome::Full | Outcome::Failed | Outcome::AfterFailed))
-        {
-            self.turns.lock().put(Some(self.account), First { id, place: self.place });
-        }
-        // A sender that is gone will send the message again.
-        let _ = self.outcome.send(outcome);
     }
 }

@@ -6,13 +6,12 @@ use std::{
     time::{Duration, Instant},
 };
 
-use tokio::sync::mpsc::error::TrySendError;
-
 use crate::{
     app::App,
     error::StoreError,
     hub::Input,
     model::{ControlEvent, ControlKind},
+    service::delivery,
 };
 
 /// How often the events are read.
@@ -71,35 +70,27 @@ impl Follower {
 
 fn apply(app: &Arc<App>, event: &ControlEvent) {
     tracing::debug!(kind = event.kind.as_str(), "control event");
-    let input: fn(&ControlEvent) -> Option<Input> = match event.kind {
+    let tell = |input: &dyn Fn() -> Input| delivery::tell_account(app, event.account, input);
+    match event.kind {
         ControlKind::SessionEnded => {
             if let Some(session) = event.session {
                 app.revocations.end_session(session);
+                tell(&|| Input::EndSession(session));
             }
-            |event| event.session.map(Input::EndSession)
         }
         ControlKind::AccountRevoked => {
             app.revocations.revoke(event.account);
             app.directory.forget(event.account);
-            |_| Some(Input::EndAll)
+            tell(&|| Input::EndAll);
         }
         ControlKind::AccountRestored => {
             app.revocations.restore(event.account);
             app.directory.forget(event.account);
-            |_| None
         }
         ControlKind::AccountChanged => {
             app.directory.forget(event.account);
-            |_| Some(Input::LookAgain)
+            tell(&|| Input::LookAgain);
         }
-        ControlKind::Stored => |_| Some(Input::LookAgain),
-    };
-    for mailbox in app.hub.of_account(event.account) {
-        // A mailbox that is behind must not keep the others from hearing in time.
-        if let Some(input) = input(event)
-            && let Err(TrySendError::Full(input)) = mailbox.try_send(input)
-        {
-            app.tasks.spawn(async move { mailbox.send(input).await });
-        }
+        ControlKind::Stored => tell(&|| Input::LookAgain),
     }
 }

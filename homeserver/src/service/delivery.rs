@@ -1,16 +1,16 @@
-//! The hand-over: runs a mailbox's jobs against the store, and carries what senders are to be told to their mailboxes.
+//! The hand-over: gives mailboxes their inputs, runs their jobs against the store, and carries what senders are to be
+//! told to their mailboxes.
 
-use std::{future::Future, pin::Pin, sync::Arc, time::Duration};
+use std::{panic::AssertUnwindSafe, sync::Arc, time::Duration};
 
-use missive_wire::KeysLow;
-use tokio::{
-    sync::mpsc,
-    time::{Instant, sleep, sleep_until},
-};
+use futures_util::FutureExt as _;
+use missive_wire::{Address, KeysLow};
+use tokio::time::{Instant, sleep, sleep_until};
+use uuid::Uuid;
 
 use crate::{
     app::App,
-    hub::{Done, Input, Job, Mailbox, Notice, Op, Outcome, WINDOW, Written},
+    hub::{Done, End, Given, Input, Job, Notice, Op, SharedMailbox, Step, WINDOW, Written},
     model::DeviceKey,
     store::{Quota, Result, StoreError, WriteOp, WriteResult},
 };
@@ -18,125 +18,113 @@ use crate::{
 /// How long a mailbox waits before it asks a database again that failed.
 const AFTER_FAILURE: Duration = Duration::from_millis(500);
 
-/// Gives a device's mailbox an input, waking it if it sleeps.
-pub async fn give(app: &Arc<App>, device: DeviceKey, input: Input) {
-    let mailbox = app.hub.mailbox(device, |inputs| {
-        app.tasks.spawn(run(app.clone(), device, inputs));
-    });
-    // A mailbox ends only when nobody holds a way to it, so this one is there.
-    let _ = mailbox.send(input).await;
+/// The way to a device's mailbox, which remembers it.
+pub struct Way {
+    device: DeviceKey,
+    /// The address of the device's account.
+    address: Address,
+    mailbox: Option<Arc<SharedMailbox>>,
+}
+
+impl Way {
+    /// The way to a device of the account of that address.
+    pub fn to(device: DeviceKey, address: Address) -> Self {
+        Self { device, address, mailbox: None }
+    }
+
+    /// Gives the mailbox inputs, in their order, waking it if it sleeps; waits while it has no room.
+    pub async fn give(&mut self, app: &Arc<App>, inputs: impl IntoIterator<Item = Input>) {
+        let mut inputs = inputs.into_iter();
+        loop {
+            let mailbox = self.mailbox.get_or_insert_with(|| app.hub.mailbox(self.device, &self.address)).clone();
+            // Begun before the look, so that room made after it is not missed.
+            let room = mailbox.room();
+            let given = mailbox.give(&mut inputs, Instant::now());
+            follow_up(app, &mailbox, given);
+            match given.end {
+                End::All => return,
+                End::NoRoom => room.await,
+                End::Asleep => self.mailbox = None,
+            }
+        }
+    }
 }
 
 /// Tells a device, if it is connected, that its one-time keys run low.
-pub async fn keys_low(app: &Arc<App>, device: DeviceKey, keys: KeysLow) {
+pub fn keys_low(app: &Arc<App>, device: DeviceKey, keys: KeysLow) {
     if let Some(mailbox) = app.hub.awake(device) {
-        let _ = mailbox.send(Input::Keys(keys)).await;
+        tell(app, &mailbox, Input::Keys(keys));
     }
 }
 
-/// Passes statuses on to the mailboxes of connected senders. Never waits: a mailbox that is busy looks into the store.
+/// Passes statuses on to the mailboxes of connected senders.
 pub fn notify(app: &Arc<App>, notices: Vec<Notice>) {
     for Notice { device, status } in notices {
-        let Some(mailbox) = app.hub.awake(device) else { continue };
-        if mailbox.try_send(Input::Status(status)).is_err() {
-            app.tasks.spawn(async move { mailbox.send(Input::LookAgain).await });
+        if let Some(mailbox) = app.hub.awake(device) {
+            tell(app, &mailbox, Input::Status(status));
         }
     }
 }
 
-/// A job under way: what it comes to, and whether it was tried more than once.
-type Running = Pin<Box<dyn Future<Output = (Done, bool)> + Send>>;
+/// Tells every mailbox of an account that is awake.
+pub fn tell_account(app: &Arc<App>, account: Uuid, input: &dyn Fn() -> Input) {
+    for mailbox in app.hub.of_account(account) {
+        tell(app, &mailbox, input());
+    }
+}
 
-async fn run(app: Arc<App>, device: DeviceKey, mut inputs: mpsc::Receiver<Input>) {
-    let Some(mut mailbox) = wake(&app, device).await else {
-        refuse(&app, device, inputs).await;
-        return;
-    };
-    let mut running: Option<Running> = None;
-    let mut stopping = false;
+/// The server stops: whatever waits in memory is stored.
+pub fn shut_down(app: &Arc<App>) {
+    for mailbox in app.hub.shut_down() {
+        tell(app, &mailbox, Input::Shutdown);
+    }
+}
+
+/// Gives a mailbox an input that never has to wait for room.
+fn tell(app: &Arc<App>, mailbox: &Arc<SharedMailbox>, input: Input) {
+    let given = mailbox.tell(input);
+    follow_up(app, mailbox, given);
+}
+
+/// Does what giving an input to a mailbox calls for.
+fn follow_up(app: &Arc<App>, mailbox: &Arc<SharedMailbox>, given: Given) {
+    if given.start_driver {
+        app.tasks.spawn(drive(app.clone(), mailbox.clone()));
+    }
+    if given.idle {
+        app.hub.retire(mailbox);
+    }
+}
+
+/// Does what takes time for a mailbox, until there is nothing left of it.
+async fn drive(app: Arc<App>, mailbox: Arc<SharedMailbox>) {
     loop {
-        if running.is_none() {
-            running = mailbox.next_job().map(|job| Box::pin(execute(app.clone(), device, job)) as Running);
-        }
-        if mailbox.is_idle() && app.hub.retire(device, &inputs) {
-            return;
-        }
-        tokio::select! {
-            Some(input) = inputs.recv(), if mailbox.has_room() => mailbox.input(input, Instant::now()),
-            (done, repeated) = finished(&mut running) => {
-                running = None;
-                notify(&app, mailbox.done(done));
-                if repeated {
-                    // An earlier try may have been committed: what this one came to does not tell what changed.
-                    mailbox.input(Input::LookAgain, Instant::now());
-                }
+        match mailbox.next_step(Instant::now()) {
+            Step::Run(job) => {
+                let (done, repeated) = attempt(&app, mailbox.device, job).await;
+                // After a write that was repeated, an earlier try may have been committed: what this one came to does
+                // not tell what changed.
+                notify(&app, mailbox.done(done, repeated));
             }
-            () = until(mailbox.deadline()) => mailbox.expire(Instant::now()),
-            () = idle_check(mailbox.is_idle()) => {}
-            () = app.shutdown.cancelled(), if !stopping => {
-                stopping = true;
-                mailbox.input(Input::Shutdown, Instant::now());
-            }
+            Step::Wait(until) => tokio::select! {
+                () = sleep_until(until) => {}
+                () = mailbox.job() => {}
+            },
+            Step::Rest => break,
         }
     }
+    app.hub.retire(&mailbox);
 }
 
-/// The mailbox of a device whose account exists.
-async fn wake(app: &Arc<App>, device: DeviceKey) -> Option<Mailbox> {
-    loop {
-        match app.directory.by_id(&app.store, device.account).await {
-            Ok(entry) => return entry.map(|entry| Mailbox::new(app.address(&entry.name))),
-            Err(error) if app.shutdown.is_cancelled() => {
-                tracing::warn!(%error, "a mailbox could not be opened before the shutdown");
-                return None;
-            }
-            Err(error) => {
-                tracing::warn!(%error, "a mailbox could not be opened; trying again");
-                sleep(AFTER_FAILURE).await;
-            }
-        }
-    }
+/// Runs a job; one that panics has failed, and must not take the mailbox with it.
+async fn attempt(app: &Arc<App>, device: DeviceKey, job: Job) -> (Done, bool) {
+    AssertUnwindSafe(execute(app, device, job)).catch_unwind().await.unwrap_or_else(|_| {
+        tracing::error!("a job of the hand-over panicked");
+        (Done::Failed, false)
+    })
 }
 
-/// Answers for a device that does not exist until nobody asks any more.
-async fn refuse(app: &Arc<App>, device: DeviceKey, mut inputs: mpsc::Receiver<Input>) {
-    while !app.hub.retire(device, &inputs) {
-        tokio::select! {
-            Some(input) = inputs.recv() => {
-                if let Input::Deliver { reply, .. } = input {
-                    reply.tell(if app.shutdown.is_cancelled() { Outcome::Failed } else { Outcome::Gone });
-                }
-            }
-            // Whoever held a way to it may have let it go without a word.
-            () = idle_check(true) => {}
-        }
-    }
-}
-
-async fn until(deadline: Option<Instant>) {
-    match deadline {
-        Some(deadline) => sleep_until(deadline).await,
-        None => std::future::pending().await,
-    }
-}
-
-/// An idle mailbox that someone still holds a way to looks again soon whether it may sleep.
-async fn idle_check(idle: bool) {
-    if idle {
-        sleep(Duration::from_millis(100)).await;
-    } else {
-        std::future::pending::<()>().await;
-    }
-}
-
-async fn finished(running: &mut Option<Running>) -> (Done, bool) {
-    match running {
-        Some(running) => running.await,
-        None => std::future::pending().await,
-    }
-}
-
-async fn execute(app: Arc<App>, device: DeviceKey, job: Job) -> (Done, bool) {
+async fn execute(app: &Arc<App>, device: DeviceKey, job: Job) -> (Done, bool) {
     let done =
         match job {
             Job::Count => app.store.backlog(device).await.map(|backlog| {
@@ -150,7 +138,7 @@ async fn execute(app: Arc<App>, device: DeviceKey, job: Job) -> (Done, bool) {
                 let rows = app.store.statuses(device, i64::try_from(limit).unwrap_or_default()).await;
                 rows.map(|rows| (Done::ReadStatuses(rows), false))
             }
-            Job::Write(ops) => write(&app, device, ops).await,
+            Job::Write(ops) => write(app, device, ops).await,
         };
     match done {
         Ok(done) => done,

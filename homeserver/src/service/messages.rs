@@ -2,82 +2,53 @@
 
 use std::sync::Arc;
 
-use futures_util::future::join_all;
 use missive_wire::{
     Address, Code, Delivered, DeviceId, ErrorDetails, MessageContent, MessageFrame, MessageId, MessageRef,
     PendingMessages, Receiver, State,
 };
 use tokio::sync::oneshot;
 
-use super::{access, delivery};
+use super::{access, delivery::Way};
 use crate::{
     app::{App, Entry},
     error::{Error, Result},
-    hub::{Input, Outcome, Reply, Turns},
+    hub::{Input, Sending, SentBy},
     model::{Access, DeviceKey, MessageSelector, StoredMessage},
 };
 
 /// The most messages of one REST answer.
 const PAGE: i64 = 100;
 
-/// A message that is with the mailboxes of its receiver's devices.
-pub struct Sending {
-    /// Its id.
-    pub id: MessageId,
-    /// Its receiver.
-    pub receiver: Address,
-    copies: Vec<oneshot::Receiver<Outcome>>,
-}
-
-impl Sending {
-    /// Waits until every device's copy is durable or acknowledged.
-    pub async fn outcome(self) -> Outcome {
-        let outcomes = join_all(self.copies).await;
-        let outcomes = outcomes.into_iter().map(|outcome| outcome.unwrap_or(Outcome::Failed)).collect::<Vec<_>>();
-        // The worst first: what any copy lacks, the message lacks.
-        let order = [
-            Outcome::Failed,
-            Outcome::Full,
-            Outcome::AfterFailed,
-            Outcome::Gone,
-            Outcome::Received,
-            Outcome::Stored,
-            Outcome::Settled,
-        ];
-        order.into_iter().find(|one| outcomes.contains(one)).unwrap_or(Outcome::Gone)
-    }
-}
-
-/// Hands a message to the devices of `receiver`, whom its frame names.
+/// Hands a message to the devices of `receiver`, whom its frame names; what becomes of it is told to the socket that it
+/// comes from.
 pub async fn send(
     app: &Arc<App>,
     access: &Access,
-    receiver: Arc<Entry>,
+    receiver: &Entry,
     frame: MessageFrame,
-    turns: &Arc<Turns>,
-) -> Result<Sending> {
-    let sender = access::own(app, access).await?;
-    let copies = copies(frame.content, &receiver)?;
+    by: SentBy<'_>,
+) -> Result<()> {
+    let sender = app.address(&access::own(app, access).await?.name);
+    let copies = copies(frame.content, receiver)?;
     let id = frame.id.unwrap_or_else(|| app.clock.new_id());
     let sent_at = app.clock.now();
-    let mut outcomes = Vec::with_capacity(copies.len());
-    for (device, kind, content) in copies {
-        let message = Delivered {
+    let address = app.address(&receiver.name);
+    let replies = Sending::start(by, (receiver.account, address.clone()), (frame.id, id), copies.len());
+    for ((device, kind, content), reply) in copies.into_iter().zip(replies) {
+        let message = Arc::new(Delivered {
             id,
-            sender: app.address(&sender.name),
-            sender_id: Some(sender.account),
+            sender: sender.clone(),
+            sender_id: Some(access.account),
             sender_device: access.device,
             kind,
             content,
             sent_at,
-        };
+        });
         let device = DeviceKey { account: receiver.account, device };
-        let (reply, outcome) = Reply::new(turns.clone(), device.account, frame.id);
-        delivery::give(app, device, Input::Deliver { message: Arc::new(message), reply }).await;
-        outcomes.push(outcome);
+        Way::to(device, address.clone()).give(app, [Input::Deliver { message, reply }]).await;
     }
     metrics::counter!("messages_accepted_total").increment(1);
-    Ok(Sending { id, receiver: app.address(&receiver.name), copies: outcomes })
+    Ok(())
 }
 
 /// A device's oldest pending messages.
@@ -98,14 +69,20 @@ pub async fn acknowledge(
 ) -> Result<u64> {
     let triples = messages.into_iter().map(|one| MessageSelector::Triple(one.sender, one.sender_device, one.id));
     let selectors = triples.chain(ids.into_iter().map(MessageSelector::Id));
+    let mut own = own_way(app, access).await?;
     let mut waiting = Vec::new();
     for which in selectors {
         let (done, settled) = oneshot::channel();
-        let input = Input::Settle { which, state: State::Received, code: None, done: Some(done) };
-        delivery::give(app, access.device_key(), input).await;
+        own.give(app, [Input::Settle { which, state: State::Received, code: None, done: Some(done) }]).await;
         waiting.push(settled);
     }
     super::statuses::total(waiting).await
+}
+
+/// The way to the mailbox of the calling device.
+pub(super) async fn own_way(app: &App, access: &Access) -> Result<Way> {
+    let own = access::own(app, access).await?;
+    Ok(Way::to(access.device_key(), app.address(&own.name)))
 }
 
 /// The account that a frame names.

@@ -6,7 +6,7 @@ mod digest;
 
 use std::sync::Arc;
 
-use missive_wire::{Address, ClaimedBundle, Code, KeyCount, KeyUpload, KeysLow, SignedKeyRotation, StartOver};
+use missive_wire::{Address, ClaimedBundle, Code, KeyCount, KeyUpload, SignedKeyRotation, StartOver};
 
 use crate::{
     app::{App, Limit},
@@ -105,7 +105,7 @@ pub async fn claim(app: &Arc<App>, access: &Access, name: &str) -> Result<Claime
     let claimed = outcome.map_err(|refusal| refused(refusal.code, refusal.highest_key_id))?;
     for (device, keys) in claimed.left {
         if keys.pre_keys < LOW || keys.pq_pre_keys < LOW {
-            tell_low(app, DeviceKey { account: entry.account, device }, keys);
+            delivery::keys_low(app, DeviceKey { account: entry.account, device }, keys);
         }
     }
     Ok(claimed.bundle)
@@ -128,12 +128,6 @@ async fn count_of(app: &App, device: DeviceKey) -> Result<KeyCount> {
     );
     let identity_key = published.identity_key.map(missive_wire::Base64);
     Ok(KeyCount { pre_keys, pq_pre_keys, identity_key, digest })
-}
-
-/// Tells the owner without making the claimer wait for a busy socket.
-fn tell_low(app: &Arc<App>, device: DeviceKey, keys: KeysLow) {
-    let telling = app.clone();
-    app.tasks.spawn(async move { delivery::keys_low(&telling, device, keys).await });
 }
 
 /// The identity key that an upload is signed with: the published one, which an upload may name but not change.

@@ -7,7 +7,11 @@ use missive_wire::{
 };
 use tokio::sync::oneshot;
 
-use super::{access, delivery, messages};
+use super::{
+    access,
+    delivery::{self, Way},
+    messages,
+};
 use crate::{
     app::App,
     error::{Error, Result},
@@ -19,8 +23,8 @@ use crate::{
 /// The most statuses of one REST answer.
 const PAGE: i64 = 500;
 
-/// A device settles messages it was sent: it has them, or refuses them.
-pub async fn settle(app: &Arc<App>, access: &Access, frame: StatusFrame) -> Result<()> {
+/// A device settles messages it was sent: it has them, or refuses them. `own` is the way to its mailbox.
+pub async fn settle(app: &Arc<App>, own: &mut Way, frame: StatusFrame) -> Result<()> {
     let code = match (frame.state, frame.code) {
         (State::Undeliverable, Some(Code::Undecryptable)) => Some(Code::Undecryptable),
         (State::Undeliverable, _) => Some(Code::Refused),
@@ -34,11 +38,12 @@ pub async fn settle(app: &Arc<App>, access: &Access, frame: StatusFrame) -> Resu
         }
         named => named.address(&app.server_name).ok_or_else(|| Error::new(Code::Malformed, "no receiver"))?,
     };
-    for id in frame.message_ids {
-        let which = MessageSelector::Triple(sender.clone(), frame.sender_device, id);
-        let input = Input::Settle { which, state: frame.state, code, done: None };
-        delivery::give(app, access.device_key(), input).await;
-    }
+    let StatusFrame { message_ids, state, sender_device, .. } = frame;
+    let inputs = message_ids.into_iter().map(|id| {
+        let which = MessageSelector::Triple(sender.clone(), sender_device, id);
+        Input::Settle { which, state, code, done: None }
+    });
+    own.give(app, inputs).await;
     Ok(())
 }
 
@@ -89,21 +94,21 @@ pub async fn list(app: &App, access: &Access) -> Result<PendingStatuses> {
 
 /// A device has stored statuses; returns how many rows that settled, once they are gone.
 pub async fn acknowledge(app: &Arc<App>, access: &Access, body: AcknowledgeStatuses) -> Result<u64> {
+    let mut own = messages::own_way(app, access).await?;
     let mut waiting = Vec::new();
     let with_state = body.statuses.into_iter().map(|one| (vec![one.message_id], Some(one.state)));
     let any_state = (!body.ids.is_empty()).then_some((body.ids, None));
     for (ids, state) in with_state.chain(any_state) {
         let (done, settled) = oneshot::channel();
-        delivery::give(app, access.device_key(), Input::AcknowledgeStatuses { ids, state, done: Some(done) }).await;
+        own.give(app, [Input::AcknowledgeStatuses { ids, state, done: Some(done) }]).await;
         waiting.push(settled);
     }
     total(waiting).await
 }
 
-/// A device has stored statuses that its socket was told.
-pub async fn acknowledge_over_socket(app: &Arc<App>, access: &Access, ids: Vec<MessageId>, state: State) {
-    let input = Input::AcknowledgeStatuses { ids, state: Some(state), done: None };
-    delivery::give(app, access.device_key(), input).await;
+/// A device has stored statuses that its socket was told. `own` is the way to its mailbox.
+pub async fn acknowledge_over_socket(app: &Arc<App>, own: &mut Way, ids: Vec<MessageId>, state: State) {
+    own.give(app, [Input::AcknowledgeStatuses { ids, state: Some(state), done: None }]).await;
 }
 
 /// Adds up what mailboxes settled; any that the database did not take fails the whole, which may be asked again.

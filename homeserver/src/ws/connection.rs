@@ -1,7 +1,6 @@
-//! One connected device: reads its frames, waits for what became of its messages, writes what its mailbox says.
+//! One connected device: reads its frames, writes what its mailbox says and what became of its messages.
 
 use std::{
-    pin::Pin,
     sync::{
         Arc,
         atomic::{AtomicU64, Ordering},
@@ -10,35 +9,32 @@ use std::{
 };
 
 use axum::extract::ws::{CloseFrame, Message, Utf8Bytes, WebSocket};
-use futures_util::{SinkExt as _, StreamExt as _, stream::FuturesUnordered};
-use missive_wire::{Code, Hello, ServerFrame};
-use serde::Serialize;
+use futures_util::FutureExt as _;
+use missive_wire::Code;
 use tokio::{
-    sync::mpsc,
-    time::{Instant, MissedTickBehavior, interval_at, sleep, timeout, timeout_at},
+    pin,
+    time::{Instant, MissedTickBehavior, interval_at, timeout, timeout_at},
 };
 
-use super::dispatch::Dispatcher;
+use super::{
+    dispatch::Dispatcher,
+    writer::{Writer, Written},
+};
 use crate::{
     app::App,
-    hub::{Input, Link, Outgoing, WINDOW},
+    hub::{Frames, Input, Link, WINDOW},
     model::Access,
-    service::{access, delivery},
+    service::{access, delivery::Way},
 };
-
-/// Frames that may wait for a slow socket: the window of messages, that of statuses, and room for the rest.
-const FRAMES: usize = 512;
 
 /// The server pings as often …
 const PING: Duration = Duration::from_secs(30);
 /// … and drops a peer that has been silent for so long.
 const SILENCE: Duration = Duration::from_secs(90);
-/// A socket that takes nothing for so long is given up.
-const WRITE: Duration = Duration::from_secs(30);
 /// How long a closing socket waits for what became of its messages, and for the peer to take it.
 const FAREWELL: Duration = Duration::from_secs(5);
-/// How often a write that takes long looks whether its mailbox has let go of the link.
-const LOOK: Duration = Duration::from_millis(200);
+/// The most frames that are read before what waits is written.
+const READS: usize = 64;
 
 /// Close codes (`docs/protocol.md`).
 mod code {
@@ -50,9 +46,6 @@ mod code {
     pub(super) const ENDED: u16 = 4401;
     pub(super) const FLOODING: u16 = 4429;
 }
-
-/// Frames that are under way: each future ends in what the client is then told.
-pub(super) type UnderWay = FuturesUnordered<Pin<Box<dyn Future<Output = Vec<ServerFrame>> + Send>>>;
 
 static NEXT_LINK: AtomicU64 = AtomicU64::new(1);
 
@@ -66,27 +59,31 @@ enum End {
 
 const GOING_AWAY: End = End::Close(code::GOING_AWAY, "the server is going away; reconnect");
 const ENDED: End = End::Close(code::ENDED, "the session has ended");
+const FLOODING: End = End::Close(code::FLOODING, "too many frames; slow down and reconnect");
 
 struct Connection {
     app: Arc<App>,
     access: Access,
     socket: WebSocket,
-    frames: mpsc::Receiver<Outgoing>,
+    frames: Frames,
+    writer: Writer,
     dispatcher: Dispatcher,
-    under_way: UnderWay,
+    /// Frames of the client that it has not been answered yet.
+    unanswered: usize,
     heard: Instant,
 }
 
-/// Runs a connection until either side ends it.
-pub(super) async fn run(app: Arc<App>, access: Access, socket: WebSocket) {
-    let (sender, frames) = mpsc::channel(FRAMES);
+/// Runs a connection until either side ends it. `own` is the way to its device's mailbox.
+pub(super) async fn run(app: Arc<App>, access: Access, mut own: Way, socket: WebSocket) {
+    let frames = Frames::default();
     let id = NEXT_LINK.fetch_add(1, Ordering::Relaxed);
-    let link = Link { id, session: access.session, frames: sender };
-    delivery::give(&app, access.device_key(), Input::Connect(link)).await;
+    let link = Link { id, session: access.session, frames: frames.clone() };
+    own.give(&app, [Input::Connect(link)]).await;
     metrics::gauge!("connections").increment(1);
     let mut connection = Connection {
-        dispatcher: Dispatcher::new(app.clone(), access.clone()),
-        under_way: FuturesUnordered::new(),
+        writer: Writer::new(app.clone(), frames.clone(), access.device),
+        dispatcher: Dispatcher::new(app.clone(), access.clone(), frames.clone(), own),
+        unanswered: 0,
         heard: Instant::now(),
         app,
         access,
@@ -101,23 +98,21 @@ pub(super) async fn run(app: Arc<App>, access: Access, socket: WebSocket) {
     };
     connection.finish(end).await;
     metrics::gauge!("connections").decrement(1);
-    delivery::give(&connection.app, connection.access.device_key(), Input::Disconnect(id)).await;
+    connection.dispatcher.disconnect(id).await;
 }
 
 impl Connection {
     async fn serve(&mut self) -> End {
         let mut pings = interval_at(Instant::now() + PING, PING);
         pings.set_missed_tick_behavior(MissedTickBehavior::Delay);
-        let shutdown = self.app.shutdown.clone();
+        let (shutdown, frames) = (self.app.shutdown.clone(), self.frames.clone());
+        let stopping = shutdown.cancelled();
+        pin!(stopping);
         loop {
             let end = tokio::select! {
-                () = shutdown.cancelled() => Some(GOING_AWAY),
-                outgoing = self.frames.recv() => match outgoing {
-                    Some(outgoing) => self.write(outgoing).await.err(),
-                    None => Some(self.let_go()),
-                },
-                Some(told) = self.under_way.next(), if !self.under_way.is_empty() => self.tell(told).await.err(),
-                received = self.socket.recv(), if self.under_way.len() < WINDOW => self.received(received).await.err(),
+                () = &mut stopping => Some(GOING_AWAY),
+                () = frames.ready() => self.write().await.err(),
+                received = self.socket.recv(), if self.unanswered < WINDOW => self.receive(received).await.err(),
                 _ = pings.tick() => self.ping().await.err(),
             };
             if let Some(end) = end {
@@ -126,26 +121,36 @@ impl Connection {
         }
     }
 
-    async fn received(&mut self, received: Option<Result<Message, axum::Error>>) -> Result<(), End> {
+    /// Takes a frame and whatever has arrived with it, so that the answers are written together.
+    async fn receive(&mut self, first: Option<Result<Message, axum::Error>>) -> Result<(), End> {
         self.heard = Instant::now();
+        self.received(first).await?;
+        for _ in 1..READS {
+            if self.unanswered >= WINDOW {
+                break;
+            }
+            let Some(next) = self.socket.recv().now_or_never() else { break };
+            self.received(next).await?;
+        }
+        Ok(())
+    }
+
+    async fn received(&mut self, received: Option<Result<Message, axum::Error>>) -> Result<(), End> {
         match received {
             Some(Ok(Message::Text(text))) => {
-                let Some(told) = self.dispatcher.take(text.as_str(), &mut self.under_way).await else {
-                    return Err(End::Close(code::FLOODING, "too many frames; slow down and reconnect"));
-                };
-                self.tell(told).await
+                if !self.dispatcher.allow() {
+                    return Err(FLOODING);
+                }
+                self.unanswered += usize::from(self.dispatcher.take(&text.into()).await);
+                Ok(())
             }
             Some(Ok(Message::Binary(_))) => Err(End::Close(code::UNSUPPORTED, "frames are text")),
-            Some(Ok(Message::Ping(_) | Message::Pong(_))) => {
-                if self.dispatcher.allow() {
-                    Ok(())
-                } else {
-                    Err(End::Close(code::FLOODING, "too many frames"))
-                }
-            }
+            Some(Ok(Message::Ping(_) | Message::Pong(_))) if self.dispatcher.allow() => Ok(()),
+            Some(Ok(Message::Ping(_) | Message::Pong(_))) => Err(FLOODING),
             Some(Ok(Message::Close(_))) => {
                 // The library has the answer to it ready.
-                let _ = self.flush().await;
+                let flushed = self.writer.flush(&mut self.socket).await;
+                self.written(flushed)?;
                 Err(End::Gone)
             }
             None => Err(End::Gone),
@@ -153,58 +158,32 @@ impl Connection {
         }
     }
 
-    /// Writes a frame and whatever else waits, then flushes once.
-    async fn write(&mut self, first: Outgoing) -> Result<(), End> {
-        let mut next = Some(first);
-        while let Some(outgoing) = next {
-            let text = match outgoing {
-                Outgoing::Message(message) => json(message.as_ref()),
-                Outgoing::Frame(frame) => json(&frame),
-                Outgoing::Hello { pending } => {
-                    let (incarnation, device) = (self.app.incarnation, self.access.device);
-                    json(&ServerFrame::Hello { hello: Hello { incarnation, device, pending } })
-                }
-                Outgoing::Close(code, reason) => return Err(End::Close(code, reason)),
-            };
-            self.feed(Message::Text(text)).await?;
-            next = self.frames.try_recv().ok();
+    /// Writes whatever waits, and flushes once.
+    async fn write(&mut self) -> Result<(), End> {
+        let batch = self.writer.take();
+        self.unanswered -= batch.answered;
+        let written = self.writer.write(&mut self.socket, batch.texts).await;
+        self.written(written)?;
+        match batch.close {
+            Some((code, reason)) => Err(End::Close(code, reason)),
+            None if self.frames.is_let_go() => Err(self.let_go()),
+            None => Ok(()),
         }
-        self.flush().await
-    }
-
-    async fn tell(&mut self, frames: Vec<ServerFrame>) -> Result<(), End> {
-        if frames.is_empty() {
-            return Ok(());
-        }
-        for frame in frames {
-            self.feed(Message::Text(json(&frame))).await?;
-        }
-        self.flush().await
     }
 
     async fn ping(&mut self) -> Result<(), End> {
-        if self.under_way.len() >= WINDOW {
+        if self.unanswered >= WINDOW {
             // It is we who do not listen.
             self.heard = Instant::now();
         }
         if self.heard.elapsed() > SILENCE {
             return Err(End::Close(code::POLICY, "silent for too long"));
         }
-        self.feed(Message::Ping(axum::body::Bytes::new())).await?;
-        self.flush().await
+        let pinged = self.writer.ping(&mut self.socket).await;
+        self.written(pinged)
     }
 
-    async fn feed(&mut self, message: Message) -> Result<(), End> {
-        let fed = unless_ended(self.socket.feed(message), &self.app, &self.frames).await;
-        self.written(fed)
-    }
-
-    async fn flush(&mut self) -> Result<(), End> {
-        let flushed = unless_ended(self.socket.flush(), &self.app, &self.frames).await;
-        self.written(flushed)
-    }
-
-    fn written(&mut self, written: Written) -> Result<(), End> {
+    fn written(&self, written: Written) -> Result<(), End> {
         match written {
             Written::Done => Ok(()),
             Written::Gone => Err(End::Gone),
@@ -214,11 +193,9 @@ impl Connection {
     }
 
     /// Why the mailbox let go of the link: it said so, or its word found no room among the frames.
-    fn let_go(&mut self) -> End {
-        while let Ok(outgoing) = self.frames.try_recv() {
-            if let Outgoing::Close(code, reason) = outgoing {
-                return End::Close(code, reason);
-            }
+    fn let_go(&self) -> End {
+        if let Some((code, reason)) = self.frames.close() {
+            return End::Close(code, reason);
         }
         match access::check_alive(&self.app, &self.access) {
             Err(error) if error.code != Code::Unavailable => ENDED,
@@ -226,13 +203,15 @@ impl Connection {
         }
     }
 
-    /// Tells the client what became of what is under way, then closes.
+    /// Tells the client what becomes of its messages that are under way, then closes.
     async fn finish(&mut self, end: End) {
         let End::Close(code, reason) = end else { return };
         let until = Instant::now() + FAREWELL;
-        while let Ok(Some(told)) = timeout_at(until, self.under_way.next()).await {
-            for frame in told {
-                let text = Message::Text(json(&frame));
+        while self.unanswered > 0 && timeout_at(until, self.frames.filled()).await.is_ok() {
+            let answers = self.writer.take_answers();
+            self.unanswered -= answers.answered;
+            for text in answers.texts {
+                let text = Message::Text(text);
                 if !timeout_at(until, self.socket.send(text)).await.is_ok_and(|sent| sent.is_ok()) {
                     return;
                 }
@@ -244,42 +223,6 @@ impl Connection {
             let _ = timeout(FAREWELL, async { while let Some(Ok(_)) = self.socket.recv().await {} }).await;
         }
     }
-}
-
-/// How a write to the socket ended.
-#[derive(Debug, Clone, Copy)]
-enum Written {
-    Done,
-    Gone,
-    Shutdown,
-    LetGo,
-}
-
-/// Writes, unless meanwhile the server stops or the mailbox lets go of the link: a peer that takes nothing must not keep
-/// an ended session open.
-async fn unless_ended(
-    writing: impl Future<Output = Result<(), axum::Error>>,
-    app: &App,
-    frames: &mpsc::Receiver<Outgoing>,
-) -> Written {
-    let let_go = async {
-        while !frames.is_closed() {
-            sleep(LOOK).await;
-        }
-    };
-    tokio::select! {
-        biased;
-        written = timeout(WRITE, writing) => match written {
-            Ok(Ok(())) => Written::Done,
-            _ => Written::Gone,
-        },
-        () = app.shutdown.cancelled() => Written::Shutdown,
-        () = let_go => Written::LetGo,
-    }
-}
-
-fn json(frame: &impl Serialize) -> Utf8Bytes {
-    Utf8Bytes::from(serde_json::to_string(frame).unwrap_or_default())
 }
 
 fn unreadable(error: axum::Error) -> End {

@@ -2,38 +2,37 @@
 
 use std::sync::Arc;
 
+use axum::body::Bytes;
 use missive_wire::{
-    Address, ClientFrame, Code, ErrorDetails, FrameError, MessageFrame, MessageId, Scope, ServerError, ServerFrame,
-    State, StatusAck, StatusFrame, StatusUpdate,
+    ClientFrame, ErrorDetails, FrameError, MessageFrame, MessageId, Scope, ServerError, ServerFrame, State, StatusAck,
+    StatusFrame,
 };
 use uuid::Uuid;
 
-use super::connection::UnderWay;
+use super::told::{after_failed, failure};
 use crate::{
     app::{App, FrameLimit},
     error::Error,
-    hub::{Held, Outcome, Turns},
+    hub::{Frames, Input, Outgoing, SentBy, Turns},
     model::Access,
-    service::{access, messages, statuses},
+    service::{access, delivery::Way, messages, statuses},
 };
 
-/// Seconds after which a sender may try again …
-const SOON: u64 = 2;
-/// … what failed for lack of room.
-const LATER: u64 = 60;
-
-/// Takes a client's frames.
+/// Takes a client's frames. What is to be told of them goes into the socket's queue.
 pub(super) struct Dispatcher {
     app: Arc<App>,
     access: Access,
     limit: Option<FrameLimit>,
     turns: Arc<Turns>,
+    frames: Frames,
+    own: Way,
 }
 
 impl Dispatcher {
-    pub(super) fn new(app: Arc<App>, access: Access) -> Self {
+    /// `own` is the way to the client's mailbox.
+    pub(super) fn new(app: Arc<App>, access: Access, frames: Frames, own: Way) -> Self {
         let limit = app.limits.frames();
-        Self { app, access, limit, turns: Arc::default() }
+        Self { app, access, limit, turns: Arc::default(), frames, own }
     }
 
     /// Whether the client may send another frame by now.
@@ -41,40 +40,43 @@ impl Dispatcher {
         self.limit.as_ref().is_none_or(FrameLimit::allow)
     }
 
-    /// Takes a frame: what is to be told at once, the rest being under way; `None` if the client floods.
-    pub(super) async fn take(&mut self, text: &str, under_way: &mut UnderWay) -> Option<Vec<ServerFrame>> {
-        if !self.allow() {
-            return None;
-        }
-        let failure = match ClientFrame::parse(text) {
-            Ok(ClientFrame::Message(frame)) => self.message(frame, under_way).await,
-            Ok(ClientFrame::Status(frame)) => self.status(frame, under_way).await,
+    /// Tells the mailbox that the link of that id is gone.
+    pub(super) async fn disconnect(mut self, link: u64) {
+        self.own.give(&self.app, [Input::Disconnect(link)]).await;
+    }
+
+    /// Takes a frame; whether an answer to it is owed.
+    pub(super) async fn take(&mut self, frame: &Bytes) -> bool {
+        let failure = match ClientFrame::read(frame) {
+            Ok(ClientFrame::Message(frame)) => {
+                let id = frame.id;
+                match self.send(frame).await {
+                    Ok(()) => return true,
+                    Err(error) => failure(error, id),
+                }
+            }
+            Ok(ClientFrame::Status(frame)) if frame.state == State::Read => {
+                self.read(frame);
+                return true;
+            }
+            Ok(ClientFrame::Status(frame)) => {
+                let id = frame.message_ids.first().copied();
+                match statuses::settle(&self.app, &mut self.own, frame).await {
+                    Ok(()) => return false,
+                    Err(error) => failure(error, id),
+                }
+            }
             Ok(ClientFrame::StatusAck(StatusAck { message_ids, state })) => {
-                statuses::acknowledge_over_socket(&self.app, &self.access, message_ids, state).await;
-                None
+                statuses::acknowledge_over_socket(&self.app, &mut self.own, message_ids, state).await;
+                return false;
             }
-            Err(FrameError { error, code, id }) => {
-                Some(ServerError { error, code, id, details: ErrorDetails::default() })
-            }
+            Err(FrameError { error, code, id }) => ServerError { error, code, id, details: ErrorDetails::default() },
         };
-        Some(failure.map(ServerFrame::Error).into_iter().collect())
+        self.frames.answer(Outgoing::Answer(Box::new(ServerFrame::Error(failure))));
+        true
     }
 
-    async fn message(&self, frame: MessageFrame, under_way: &mut UnderWay) -> Option<ServerError> {
-        let id = frame.id;
-        match self.send(frame).await {
-            Ok(sending) => {
-                under_way.push(Box::pin(async move {
-                    let (id, receiver) = (sending.id, sending.receiver.clone());
-                    told(id, &receiver, sending.outcome().await).into_iter().collect()
-                }));
-                None
-            }
-            Err(error) => Some(failure(error, id)),
-        }
-    }
-
-    async fn send(&self, frame: MessageFrame) -> Result<messages::Sending, Error> {
+    async fn send(&self, frame: MessageFrame) -> Result<(), Error> {
         access::require(&self.access, Scope::MessagesWrite)?;
         let id = frame.id;
         if let Some(id) = id {
@@ -86,7 +88,8 @@ impl Dispatcher {
         if let Some(held) = self.turns.held(account) {
             return Err(after_failed(Some(held)));
         }
-        let sending = messages::send(&self.app, &self.access, receiver, frame, &self.turns).await;
+        let by = SentBy { frames: &self.frames, turns: &self.turns };
+        let sending = messages::send(&self.app, &self.access, &receiver, frame, by).await;
         sending.inspect_err(|error| self.note(Some(account), id, error))
     }
 
@@ -97,66 +100,14 @@ impl Dispatcher {
         }
     }
 
-    async fn status(&self, frame: StatusFrame, under_way: &mut UnderWay) -> Option<ServerError> {
-        let (app, access) = (self.app.clone(), self.access.clone());
-        let id = frame.message_ids.first().copied();
-        if frame.state != State::Read {
-            return statuses::settle(&app, &access, frame).await.err().map(|error| failure(error, id));
-        }
-        // A `read` is told `noted` once it is durable; reading goes on meanwhile.
-        under_way.push(Box::pin(async move {
-            match statuses::read(&app, &access, frame).await {
-                Ok(noted) => vec![noted],
-                Err(error) => vec![ServerFrame::Error(failure(error, id))],
-            }
-        }));
-        None
+    /// A `read` is told `noted` once it is durable; reading goes on meanwhile.
+    fn read(&self, frame: StatusFrame) {
+        let (app, access, frames) = (self.app.clone(), self.access.clone(), self.frames.clone());
+        self.app.tasks.spawn(async move {
+            let id = frame.message_ids.first().copied();
+            let noted = statuses::read(&app, &access, frame).await;
+            let answer = noted.unwrap_or_else(|error| ServerFrame::Error(failure(error, id)));
+            frames.answer(Outgoing::Answer(Box::new(answer)));
+        });
     }
-}
-
-/// A message whose turn has not come: an earlier one to the same receiver failed for now.
-fn after_failed(held: Option<Held>) -> Error {
-    let message = match held {
-        Some(Held::By(first)) => format!("message {first} to the same receiver failed for now: send that one first"),
-        Some(Held::ByMany) => "too many messages failed for now: send those first".into(),
-        None => "an earlier message to the same receiver failed for now: send that one first".into(),
-    };
-    Error::temporary(Code::AfterFailed, message, SOON)
-}
-
-/// What a message's sender is told of it.
-fn told(id: MessageId, receiver: &Address, outcome: Outcome) -> Option<ServerFrame> {
-    let status = |state| {
-        let sender = receiver.clone();
-        Some(ServerFrame::Status(StatusUpdate {
-            message_id: Some(id),
-            message_ids: Vec::new(),
-            state,
-            sender,
-            code: None,
-        }))
-    };
-    let error = |error: Error| Some(ServerFrame::Error(failure(error, Some(id))));
-    match outcome {
-        Outcome::Received => status(State::Received),
-        Outcome::Stored => status(State::Sent),
-        // The status is stored: the sender's mailbox tells it.
-        Outcome::Settled => None,
-        Outcome::Gone => error(Error::new(Code::ReceiverGone, format!("{receiver} can no longer receive messages"))),
-        Outcome::Full => {
-            error(Error::temporary(Code::QuotaExceeded, format!("the store of {receiver} is full for now"), LATER))
-        }
-        Outcome::AfterFailed => error(after_failed(None)),
-        Outcome::Failed => {
-            let message = "the server could not store the message; send it again";
-            error(Error::temporary(Code::Unavailable, message, SOON))
-        }
-    }
-}
-
-fn failure(error: Error, id: Option<MessageId>) -> ServerError {
-    if error.source.is_some() {
-        tracing::error!(%error, "a frame failed");
-    }
-    ServerError { error: error.message, code: error.code, id, details: *error.details }
 }

@@ -1,23 +1,20 @@
 //! A mailbox with a device and a store that are as simple as can be.
 #![allow(dead_code)] // each test binary uses its part
 
-use std::sync::Arc;
+use std::{collections::VecDeque, sync::Arc};
 
 use homeserver::{
-    hub::{Done, Input, Job, Link, Mailbox, Notice, Op, Outcome, Outgoing, Reply, Turns, Written},
+    hub::{Done, Frames, Input, Job, Link, Mailbox, Notice, Op, Outcome, Outgoing, Sending, SentBy, Turns, Written},
     model::{DeviceKey, MessageSelector, SettledRow, StoredMessage},
 };
 use missive_wire::{Address, Content, Delivered, DeviceId, State, Timestamp};
-use tokio::{
-    sync::{mpsc, oneshot},
-    time::Instant,
-};
+use tokio::time::Instant;
 use uuid::Uuid;
 
 /// A mailbox, its device's link, and the rows of a store that is as simple as can be.
 pub struct Rig {
     pub mailbox: Mailbox,
-    pub frames: mpsc::Receiver<Outgoing>,
+    pub frames: Frames,
     pub now: Instant,
     pub alice: Uuid,
     pub rows: Vec<StoredMessage>,
@@ -25,13 +22,34 @@ pub struct Rig {
     next: i64,
 }
 
+/// A sender that hears what became of one message.
+#[derive(Default)]
+pub struct Heard(Frames);
+
+impl Heard {
+    /// Starts a message to the account without an id, in so many copies.
+    pub fn replies(&self, turns: &Arc<Turns>, id: Option<Uuid>, copies: usize) -> Vec<homeserver::hub::Reply> {
+        let by = SentBy { frames: &self.0, turns };
+        Sending::start(by, (Uuid::nil(), address("bob")), (id, id.unwrap_or_default()), copies)
+    }
+
+    /// What it was told since the last look.
+    pub fn outcome(&self) -> Option<Outcome> {
+        let mut taken = VecDeque::new();
+        self.0.take(&mut taken);
+        match taken.pop_front() {
+            Some(Outgoing::Told(_, outcome)) => Some(outcome),
+            _ => None,
+        }
+    }
+}
+
 impl Rig {
     pub fn new() -> Self {
         let mailbox = Mailbox::new(address("bob"));
-        let (_, frames) = mpsc::channel(1);
         Self {
             mailbox,
-            frames,
+            frames: Frames::default(),
             now: Instant::now(),
             alice: Uuid::now_v7(),
             rows: Vec::new(),
@@ -46,9 +64,8 @@ impl Rig {
 
     /// Connects over a link with so much room.
     pub fn connect_with(&mut self, id: u64, room: usize) {
-        let (sender, frames) = mpsc::channel(room);
-        self.frames = frames;
-        self.input(Input::Connect(Link { id, session: Uuid::nil(), frames: sender }));
+        self.frames = Frames::with_room(room);
+        self.input(Input::Connect(Link { id, session: Uuid::nil(), frames: self.frames.clone() }));
     }
 
     pub fn online() -> Self {
@@ -57,7 +74,7 @@ impl Rig {
         rig.settle_jobs();
         let frames = rig.received();
         assert!(matches!(frames[0], Outgoing::Hello { pending: 0 }), "{frames:?}");
-        assert!(matches!(frames[1], Outgoing::Frame(missive_wire::ServerFrame::Drained { .. })), "{frames:?}");
+        assert!(matches!(frames[1], Outgoing::Frame(_)), "{frames:?}");
         rig
     }
 
@@ -65,10 +82,11 @@ impl Rig {
         self.mailbox.input(input, self.now);
     }
 
-    pub fn deliver(&mut self, message: &Arc<Delivered>) -> oneshot::Receiver<Outcome> {
-        let (reply, outcome) = Reply::new(self.turns.clone(), Uuid::nil(), Some(message.id));
+    pub fn deliver(&mut self, message: &Arc<Delivered>) -> Heard {
+        let heard = Heard::default();
+        let reply = heard.replies(&self.turns, Some(message.id), 1).remove(0);
         self.input(Input::Deliver { message: message.clone(), reply });
-        outcome
+        heard
     }
 
     pub fn received_says(&mut self, message: &Delivered) {
@@ -126,7 +144,9 @@ impl Rig {
     }
 
     pub fn received(&mut self) -> Vec<Outgoing> {
-        std::iter::from_fn(|| self.frames.try_recv().ok()).collect()
+        let mut taken = VecDeque::new();
+        self.frames.take(&mut taken);
+        taken.into()
     }
 
     /// The ids of the messages that the device was sent since the last look.

@@ -6,14 +6,11 @@ use std::{
 };
 
 use homeserver::{
-    hub::{Done, Input, Job, Link, Mailbox, Op, Outcome, Outgoing, Reply, Turns, WAIT, Written},
+    hub::{Done, Frames, Input, Job, Link, Mailbox, Op, Outcome, Outgoing, Sending, SentBy, Turns, WAIT, Written},
     model::{DeviceKey, MessageSelector, SettledRow, StoredMessage},
 };
 use missive_wire::{Address, Content, Delivered, DeviceId, State, Timestamp};
-use tokio::{
-    sync::{mpsc, oneshot},
-    time::Instant,
-};
+use tokio::time::Instant;
 use uuid::Uuid;
 
 /// One thing that happens.
@@ -73,7 +70,7 @@ pub struct Rig {
     now: Instant,
     links: u64,
     connected: bool,
-    frames: mpsc::Receiver<Outgoing>,
+    frames: Frames,
     /// The database: rows in order, and writes whose answer went out before them.
     rows: Vec<StoredMessage>,
     next_row: i64,
@@ -83,7 +80,8 @@ pub struct Rig {
     sender: Uuid,
     turns: Arc<Turns>,
     outbox: BTreeMap<u64, Known>,
-    waiting: Vec<(u64, oneshot::Receiver<Outcome>)>,
+    waiting: Vec<u64>,
+    told: Frames,
     /// The device: what it shows in order, and what it owes an acknowledgement.
     shown: Vec<u64>,
     seen: BTreeSet<u64>,
@@ -100,7 +98,7 @@ impl Rig {
             now: Instant::now(),
             links: 0,
             connected: false,
-            frames: mpsc::channel(1).1,
+            frames: Frames::default(),
             rows: Vec::new(),
             next_row: 1,
             late: Vec::new(),
@@ -109,6 +107,7 @@ impl Rig {
             turns: Arc::default(),
             outbox: BTreeMap::new(),
             waiting: Vec::new(),
+            told: Frames::default(),
             shown: Vec::new(),
             seen: BTreeSet::new(),
             owed: VecDeque::new(),
@@ -206,7 +205,7 @@ impl Rig {
     /// What must hold after every step.
     fn look(&mut self) -> Result<(), String> {
         self.hear_outcomes()?;
-        while let Ok(outgoing) = self.frames.try_recv() {
+        for outgoing in taken(&self.frames) {
             let Outgoing::Message(message) = outgoing else { continue };
             let n = u64::try_from(message.id.as_u128()).unwrap();
             if self.seen.insert(n) {
@@ -225,25 +224,25 @@ impl Rig {
     }
 
     fn hear_outcomes(&mut self) -> Result<(), String> {
-        let mut waiting = Vec::new();
-        for (n, mut outcome) in std::mem::take(&mut self.waiting) {
-            let known = match outcome.try_recv() {
-                Ok(Outcome::Received) if !self.seen.contains(&n) => return Err(format!("{n} was told received")),
-                Ok(Outcome::Received) => Known::Received,
-                Ok(Outcome::Stored) => Known::Sent,
-                Ok(Outcome::Failed | Outcome::AfterFailed) | Err(oneshot::error::TryRecvError::Closed) => continue,
-                Ok(other) => return Err(format!("{n} was told {other:?}")),
-                Err(oneshot::error::TryRecvError::Empty) => {
-                    waiting.push((n, outcome));
-                    continue;
-                }
+        for outgoing in taken(&self.told) {
+            let Outgoing::Told(sending, outcome) = outgoing else { continue };
+            let n = u64::try_from(sending.id.as_u128()).unwrap();
+            let Some(place) = self.waiting.iter().position(|waiting| *waiting == n) else {
+                return Err(format!("{n} was told twice"));
+            };
+            self.waiting.remove(place);
+            let known = match outcome {
+                Outcome::Received if !self.seen.contains(&n) => return Err(format!("{n} was told received")),
+                Outcome::Received => Known::Received,
+                Outcome::Stored => Known::Sent,
+                Outcome::Failed | Outcome::AfterFailed => continue,
+                other => return Err(format!("{n} was told {other:?}")),
             };
             let before = self.outbox.get_mut(&n).unwrap();
             if *before == Known::Nothing || known == Known::Received {
                 *before = known;
             }
         }
-        self.waiting = waiting;
         Ok(())
     }
 
@@ -271,9 +270,12 @@ impl Rig {
     fn deliver(&mut self, n: u64) {
         let message = self.message(n);
         self.turns.come(message.id);
-        let (reply, outcome) = Reply::new(self.turns.clone(), Uuid::nil(), Some(message.id));
-        self.waiting.push((n, outcome));
-        self.input(Input::Deliver { message, reply });
+        let by = SentBy { frames: &self.told, turns: &self.turns };
+        let ids = (Some(message.id), message.id);
+        self.waiting.push(n);
+        for reply in Sending::start(by, (Uuid::nil(), address("bob")), ids, 1) {
+            self.input(Input::Deliver { message: message.clone(), reply });
+        }
     }
 
     fn acknowledge(&mut self, n: usize, times: usize) {
@@ -290,19 +292,18 @@ impl Rig {
 
     fn connect(&mut self) {
         self.links += 1;
-        let (sender, frames) = mpsc::channel(1024);
-        self.frames = frames;
+        self.frames = Frames::with_room(1024);
         self.owed.clear();
         self.lost = false;
         self.connected = true;
-        self.input(Input::Connect(Link { id: self.links, session: Uuid::nil(), frames: sender }));
+        self.input(Input::Connect(Link { id: self.links, session: Uuid::nil(), frames: self.frames.clone() }));
     }
 
     fn disconnect(&mut self) {
         if self.connected {
             self.connected = false;
             self.owed.clear();
-            self.frames = mpsc::channel(1).1;
+            self.frames = Frames::default();
             self.input(Input::Disconnect(self.links));
         }
     }
@@ -314,13 +315,14 @@ impl Rig {
         self.late.clear();
         self.connected = false;
         self.owed.clear();
-        self.frames = mpsc::channel(1).1;
+        self.frames = Frames::default();
         self.sender_reconnects();
     }
 
     /// The sender connects anew, and first sends again what it knows nothing of.
     fn sender_reconnects(&mut self) {
         self.waiting.clear();
+        self.told = Frames::default();
         self.turns = Arc::default();
         self.resend();
     }
@@ -435,6 +437,12 @@ impl Rig {
             sent_at: Timestamp::from_millis(0),
         })
     }
+}
+
+fn taken(frames: &Frames) -> VecDeque<Outgoing> {
+    let mut taken = VecDeque::new();
+    frames.take(&mut taken);
+    taken
 }
 
 fn mailbox() -> Mailbox {
