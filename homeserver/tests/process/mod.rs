@@ -41,6 +41,15 @@ impl Homeserver {
         Some(Self { database, url, directory, process, settings })
     }
 
+    /// Another homeserver on the same database, with the same master key and settings.
+    pub fn replica(&self) -> Self {
+        let directory = tempfile::tempdir().unwrap();
+        fs::copy(self.directory.path().join("master.key"), directory.path().join("master.key")).unwrap();
+        let database = Database { kind: self.database.kind, url: self.database.url.clone() };
+        let (process, url) = spawn(directory.path(), &database, &self.settings);
+        Self { database, url, directory, process, settings: self.settings.clone() }
+    }
+
     /// The log of every start so far.
     pub fn log(&self) -> String {
         fs::read_to_string(log_path(self.directory.path())).unwrap()
