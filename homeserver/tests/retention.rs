@@ -16,6 +16,7 @@ on_both_databases!(
     a_message_on_its_way_when_it_expires_harms_nothing,
     time_without_a_server_does_not_count,
     a_killed_server_takes_no_time_from_a_message,
+    a_suspended_server_does_not_count_what_it_slept,
 );
 
 /// `retention_clock`.
@@ -185,6 +186,22 @@ async fn a_killed_server_takes_no_time_from_a_message(kind: Kind) {
         last = back;
     }
     bob.follow(&server);
+    let (_b, frames) = bob.connect().await;
+    assert_eq!(frames[1]["id"], id, "{frames:?}");
+}
+
+async fn a_suspended_server_does_not_count_what_it_slept(kind: Kind) {
+    const LIFETIME: Duration = Duration::from_secs(3);
+    let Some((server, alice, bob)) = start(kind, LIFETIME).await else { return };
+    let (mut a, _) = alice.connect().await;
+    let id = leave(&mut a, 1).await;
+    server.suspend();
+    let asleep = Clock::read(&server.database).await;
+    // The time that passes is what is tested.
+    tokio::time::sleep(LIFETIME + Duration::from_secs(1)).await;
+    server.resume();
+    let awake = Clock::until(&server.database, |clock| clock.millis > asleep.millis).await;
+    assert!(awake.millis < asleep.millis + 1_500, "two ticks at most: {asleep:?} {awake:?}");
     let (_b, frames) = bob.connect().await;
     assert_eq!(frames[1]["id"], id, "{frames:?}");
 }
