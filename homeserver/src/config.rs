@@ -25,7 +25,7 @@ pub use database_url::{DatabaseUrl, InvalidDatabaseUrl};
 pub use error::ConfigError;
 pub use flags::Flags;
 pub use keys::known_variables;
-pub use settings::{Database, Federation, Limits, Log, LogFormat, Registration, RegistrationMode};
+pub use settings::{Database, Federation, Limits, Log, LogFormat, Registration, RegistrationMode, Retention};
 
 use settings::{Settings, SettingsLayer, TlsFiles};
 
@@ -44,6 +44,8 @@ pub struct Config {
     pub master_key_file: PathBuf,
     /// How the database is kept.
     pub database: Database,
+    /// How long undelivered messages are kept.
+    pub retention: Retention,
     /// Who may make an account.
     pub registration: Registration,
     /// Other servers.
@@ -110,6 +112,7 @@ impl Config {
             master_key_file: settings.master_key_file.unwrap_or_else(|| data_dir.join("master.key")),
             data_dir,
             database: settings.database,
+            retention: settings.retention,
             registration: settings.registration,
             federation: settings.federation,
             tls,

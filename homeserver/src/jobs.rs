@@ -1,4 +1,4 @@
-//! Periodic work: following control events, and keeping the database tidy.
+//! Periodic work: following control events, keeping the database tidy, and letting messages expire.
 
 use std::{sync::Arc, time::Duration};
 
@@ -10,6 +10,7 @@ use crate::{
     error::StoreError,
     service::{
         control::{Follower, POLL},
+        retention::Retention,
         tokens,
     },
 };
@@ -26,6 +27,7 @@ pub async fn start(app: &Arc<App>) -> Result<(), StoreError> {
     let follower = Follower::begin(app).await?;
     app.tasks.spawn(follow(app.clone(), follower));
     app.tasks.spawn(tidy(app.clone()));
+    app.tasks.spawn(retain(app.clone()));
     Ok(())
 }
 
@@ -65,4 +67,22 @@ async fn tidy_once(app: &Arc<App>) -> Result<(), StoreError> {
         tracing::info!(sessions = purged, "expired sessions purged");
     }
     app.store.truncate_wal().await
+}
+
+async fn retain(app: Arc<App>) {
+    let mut retention = Retention::new(&app);
+    let mut ticks = interval(retention.tick());
+    ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
+    loop {
+        tokio::select! {
+            () = app.shutdown.cancelled() => break,
+            _ = ticks.tick() => {}
+        }
+        if let Err(error) = retention.advance(&app).await {
+            tracing::error!(%error, "the retention clock stands still; nothing expires meanwhile");
+        }
+    }
+    if let Err(error) = retention.leave(&app).await {
+        tracing::warn!(%error, "the last moments before the stop are not counted for retention");
+    }
 }

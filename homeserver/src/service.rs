@@ -8,6 +8,7 @@ pub mod delivery;
 pub mod health;
 pub mod messages;
 pub mod prekeys;
+pub mod retention;
 pub mod sessions;
 pub mod statuses;
 pub mod tokens;

@@ -10,6 +10,7 @@ mod api {
     mod logins;
     mod prekeys;
     mod refresh;
+    mod retention;
     mod revocation;
     mod scopes;
     mod sessions;

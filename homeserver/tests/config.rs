@@ -150,6 +150,7 @@ fn refusals_of_the_file_name_the_line_and_the_fix() {
         "server_name = 'Example.ORG'",
         "listen = 'localhost'",
         "[limits]\n\nconnections = 0",
+        "[retention]\nmessage_lifetime_seconds = 0",
         "[limits]\nconnections = 'many'",
         "trusted_proxies = ['10.0.0.0/8', 'everyone']",
         "[federation.resolve]\n'b.example' = 'https://b.example/path'",

@@ -80,6 +80,10 @@ pub(super) struct Settings {
     #[config(nested)]
     pub(super) database: Database,
 
+    /// How long undelivered messages are kept.
+    #[config(nested)]
+    pub(super) retention: Retention,
+
     /// Who may make an account.
     #[config(nested)]
     pub(super) registration: Registration,
@@ -113,6 +117,18 @@ pub struct Database {
     /// on tables of another version refuses to start.
     #[config(default = true)]
     pub auto_migrate: bool,
+}
+
+/// How long undelivered messages are kept.
+#[derive(Debug, Clone, Config)]
+#[config(layer_attr(serde(deny_unknown_fields)))]
+pub struct Retention {
+    /// How long a message waits for its receiver before it is deleted and its sender told
+    /// that it expired, in seconds (30 days). Only time that a server ran counts, whatever
+    /// the date says. Too low, and whoever is away for a while loses messages; too high, and
+    /// those of abandoned accounts fill the disk. Replicas on one database share the value.
+    #[config(default = 2_592_000, validate(*message_lifetime_seconds > 0, "write at least 1"))]
+    pub message_lifetime_seconds: u32,
 }
 
 /// Who may make an account.

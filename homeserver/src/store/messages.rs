@@ -89,8 +89,8 @@ impl Tx {
         }
         let seq = run!(self, |db| sqlx::query_scalar(
             "INSERT INTO pending_messages \
-             (account_id, device_id, sender, sender_id, sender_device, message_id, kind, content, sent_at) \
-             VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9) RETURNING seq"
+             (account_id, device_id, sender, sender_id, sender_device, message_id, kind, content, sent_at, stored_at) \
+             VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, (SELECT millis FROM retention_clock)) RETURNING seq"
         )
         .bind(device.account)
         .bind(i64::from(device.device.get()))

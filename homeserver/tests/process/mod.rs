@@ -13,6 +13,7 @@ use std::{
 
 pub use database::{Database, Kind};
 pub use person::{Person, Socket};
+use rustix::process::{Pid, Signal, kill_process};
 
 /// The name of every homeserver of these tests.
 pub const SERVER_NAME: &str = "one.example";
@@ -41,6 +42,15 @@ impl Homeserver {
         Some(Self { database, url, directory, process, settings })
     }
 
+    /// Another homeserver on the same database, with the same master key and settings.
+    pub fn replica(&self) -> Self {
+        let directory = tempfile::tempdir().unwrap();
+        fs::copy(self.directory.path().join("master.key"), directory.path().join("master.key")).unwrap();
+        let database = Database { kind: self.database.kind, url: self.database.url.clone() };
+        let (process, url) = spawn(directory.path(), &database, &self.settings);
+        Self { database, url, directory, process, settings: self.settings.clone() }
+    }
+
     /// The log of every start so far.
     pub fn log(&self) -> String {
         fs::read_to_string(log_path(self.directory.path())).unwrap()
@@ -53,7 +63,7 @@ impl Homeserver {
 
     /// Ends it as an admin would: SIGTERM; it must exit with success.
     pub fn stop(&mut self) {
-        terminate(&self.process);
+        signal(&self.process, Signal::TERM);
         let status = wait(&mut self.process, Duration::from_secs(30));
         assert!(status.success(), "{status}\n{}", self.log());
     }
@@ -62,6 +72,16 @@ impl Homeserver {
     pub fn kill(&mut self) {
         self.process.kill().unwrap();
         self.process.wait().unwrap();
+    }
+
+    /// Suspends it, as a laptop that is closed: SIGSTOP.
+    pub fn suspend(&self) {
+        signal(&self.process, Signal::STOP);
+    }
+
+    /// Lets it go on after [`Homeserver::suspend`].
+    pub fn resume(&self) {
+        signal(&self.process, Signal::CONT);
     }
 
     /// Starts it again after [`Homeserver::stop`] or [`Homeserver::kill`], on whatever port is free.
@@ -125,10 +145,8 @@ fn spawn(directory: &Path, database: &Database, settings: &[String]) -> (Child, 
     }
 }
 
-/// Sends SIGTERM.
-fn terminate(process: &Child) {
-    let pid = rustix::process::Pid::from_child(process);
-    rustix::process::kill_process(pid, rustix::process::Signal::TERM).unwrap();
+fn signal(process: &Child, signal: Signal) {
+    kill_process(Pid::from_child(process), signal).unwrap();
 }
 
 fn wait(process: &mut Child, patience: Duration) -> std::process::ExitStatus {
