@@ -112,9 +112,11 @@ fn work(queue: &Mutex<Receiver<Job>>) {
 /// Does a job, unless its caller is gone.
 fn run(hasher: &mut Hasher, Job { password, task }: Job) {
     match task {
-        Task::Hash(done) if !done.is_closed() => drop(done.send(hasher.hash(&password))),
+        Task::Hash(done) if !done.is_closed() => {
+            let _ = done.send(hasher.hash(&password));
+        }
         Task::Verify(expected, done) if !done.is_closed() => {
-            drop(done.send(hasher.verify(&password, expected.as_deref())));
+            let _ = done.send(hasher.verify(&password, expected.as_deref()));
         }
         Task::Hash(_) | Task::Verify(..) => {}
     }

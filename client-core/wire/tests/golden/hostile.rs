@@ -184,3 +184,32 @@ fn the_longest_content_passes_and_one_more_does_not() {
     assert!(ClientFrame::parse(&frame(CONTENT_MAX_CHARS)).is_ok());
     assert_eq!(ClientFrame::parse(&frame(CONTENT_MAX_CHARS + 4)).unwrap_err().code, Code::TooLarge);
 }
+
+#[test]
+fn padding_ends_a_content_and_nothing_else() {
+    const GROUPS: usize = 600;
+    let padded_at = |group: usize| {
+        let mut text = "AAAA".repeat(GROUPS);
+        text.replace_range(4 * group..4 * group + 4, "QQ==");
+        Content::try_from(text)
+    };
+    assert!(padded_at(GROUPS - 1).is_ok());
+    // Also where a reader that goes part by part would begin anew.
+    assert!((0..GROUPS - 1).all(|group| padded_at(group).is_err()));
+}
+
+#[test]
+fn a_content_is_a_part_of_its_frame_unless_it_has_escapes() {
+    let read = |text: &'static str| {
+        let frame = bytes::Bytes::from_static(text.as_bytes());
+        let Ok(ClientFrame::Message(message)) = ClientFrame::read(&frame) else { panic!("not a message") };
+        let content = message.content.ciphertexts().next().unwrap().clone();
+        let is_part = frame.as_ptr_range().contains(&content.as_str().as_ptr());
+        (content.as_str().to_owned(), is_part)
+    };
+    assert_eq!(read(r#"{"receiver": "bob", "content": "QUJD/+9B"}"#), ("QUJD/+9B".into(), true));
+    assert_eq!(read(r#"{"receiver": "bob", "content": "QUJD\/+9B"}"#), ("QUJD/+9B".into(), false));
+    let several =
+        r#"{"receiver": "bob", "contents": {"2": {"registrationId": 7, "kind": "message", "content": "QUJD"}}}"#;
+    assert_eq!(read(several), ("QUJD".into(), true));
+}
