@@ -144,7 +144,7 @@ async fn execute(app: Arc<App>, device: DeviceKey, job: Job) -> (Done, bool) {
             }),
             Job::Read(limit) => {
                 let limit = i64::try_from(limit.min(WINDOW)).unwrap_or_default();
-                app.store.pending_messages(device, limit).await.map(|rows| (Done::Read(rows), false))
+                app.store.pending_messages(device, 0, &[], limit).await.map(|rows| (Done::Read(rows), false))
             }
             Job::ReadStatuses(limit) => {
                 let rows = app.store.statuses(device, i64::try_from(limit).unwrap_or_default()).await;
@@ -192,6 +192,8 @@ impl From<WriteResult> for Written {
             WriteResult::Full => Self::Full,
             WriteResult::Settled(rows) => Self::Settled(rows),
             WriteResult::Done(rows) => Self::Rows(rows),
+            // No mailbox claims keys.
+            WriteResult::Claimed(_) => Self::Rows(0),
         }
     }
 }

@@ -112,7 +112,7 @@ impl Rig {
             Op::Store(message) => {
                 let seq = self.next;
                 self.next += 1;
-                self.rows.push(StoredMessage { seq, message: (*message).clone() });
+                self.rows.push(StoredMessage { seq, message: (*message).clone(), bytes: 0 });
                 Written::Stored(seq, true)
             }
             Op::Settle(MessageSelector::Triple(_, _, id), ..) => {
@@ -120,7 +120,7 @@ impl Rig {
                 let gone = self.rows.extract_if(.., |row| row.message.id == id);
                 Written::Settled(gone.map(|row| SettledRow { seq: row.seq, sender, message_id: id }).collect())
             }
-            Op::Settle(MessageSelector::Id(_), ..) => panic!("not used here"),
+            Op::Settle(MessageSelector::Id(_) | MessageSelector::Row(_), ..) => panic!("not used here"),
             Op::PutStatus(_) | Op::AcknowledgeStatuses(..) => Written::Rows(1),
         }
     }

@@ -408,10 +408,13 @@ impl Rig {
                 }
                 let seq = self.next_row;
                 self.next_row += 1;
-                self.rows.push(StoredMessage { seq, message: (*message).clone() });
+                self.rows.push(StoredMessage { seq, message: (*message).clone(), bytes: 0 });
                 Written::Stored(seq, true)
             }
-            Op::Settle(MessageSelector::Triple(_, _, id) | MessageSelector::Id(id), ..) => {
+            Op::Settle(which, ..) => {
+                let (MessageSelector::Triple(_, _, id) | MessageSelector::Id(id)) = which else {
+                    panic!("not used here")
+                };
                 let sender = Some(DeviceKey { account: self.sender, device: DeviceId::FIRST });
                 let gone = self.rows.extract_if(.., |row| row.message.id == id);
                 Written::Settled(gone.map(|row| SettledRow { seq: row.seq, sender, message_id: id }).collect())
