@@ -98,7 +98,7 @@ impl App {
         let tokens = token_keys(&store, &master_key, &clock).await?;
         let tasks = TaskTracker::new();
         Ok(Arc::new(Self {
-            writer: Writer::start(store.clone()),
+            writer: Writer::start(&store, server_name.clone()),
             hub: Hub::default(),
             passwords: Passwords::start(&config.limits),
             limits: Limits::new(&config.limits),

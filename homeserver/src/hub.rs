@@ -23,7 +23,7 @@ use uuid::Uuid;
 
 pub use frames::{Frames, Outgoing};
 pub use input::{Input, Link};
-pub use job::{Done, Job, Op, Written};
+pub use job::{Done, Job, Op, Reading, Written};
 pub use mailbox::{Mailbox, WAIT, WINDOW};
 pub use notice::Notice;
 pub use reply::{Outcome, Reply, Sending, SentBy};

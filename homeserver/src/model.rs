@@ -9,5 +9,5 @@ mod session;
 pub use account::AccountRow;
 pub use control::{ControlEvent, ControlKind};
 pub use device::{DeviceKey, DeviceRow};
-pub use message::{MessageSelector, NewStatus, SettledRow, StoredMessage, StoredStatus};
+pub use message::{MessageSelector, NewStatus, PendingRow, SettledRow, StoredMessage, StoredStatus};
 pub use session::{Access, SessionRow};

@@ -3,6 +3,7 @@
 
 mod accounts;
 mod admin;
+mod batch;
 mod control_events;
 mod devices;
 mod messages;
@@ -13,6 +14,8 @@ mod server;
 mod sessions;
 mod shares;
 mod statuses;
+mod text;
+mod wal;
 mod write_op;
 mod writer;
 
@@ -23,6 +26,7 @@ pub use accounts::{AccountSummary, NewAccount, Registered};
 pub use admin::{Counts, DeviceSummary};
 pub use messages::Backlog;
 pub use open::{MigrationState, OpenError};
+pub use prekeys::{Claimed, ENOUGH, Refusal};
 pub use retention::{ExpiredMessage, RetentionClock};
 pub use server::SealedKey;
 pub use sessions::{Ended, NewSession, Rotation, SessionCreated};
@@ -87,7 +91,8 @@ macro_rules! run {
     };
 }
 
-pub(crate) use shares::Shares;
+use shares::Shares;
+use text::Dialect;
 pub(crate) use {read, run};
 
 impl Store {
@@ -97,6 +102,13 @@ impl Store {
             Self::Sqlite { write, .. } => Tx::Sqlite(write.begin_with("BEGIN IMMEDIATE").await?),
             Self::Postgres(pool) => Tx::Postgres(pool.begin().await?),
         })
+    }
+
+    fn dialect(&self) -> Dialect {
+        match self {
+            Self::Sqlite { .. } => Dialect::Sqlite,
+            Self::Postgres(_) => Dialect::Postgres,
+        }
     }
 
     /// Whether the database answers.
@@ -118,17 +130,16 @@ impl Store {
             Self::Postgres(pool) => pool.close().await,
         }
     }
-
-    /// On SQLite, writes the write-ahead log back into the database and empties it.
-    pub async fn truncate_wal(&self) -> Result<()> {
-        if let Self::Sqlite { write, .. } = self {
-            sqlx::query("PRAGMA wal_checkpoint(TRUNCATE)").execute(write).await?;
-        }
-        Ok(())
-    }
 }
 
 impl Tx {
+    fn dialect(&self) -> Dialect {
+        match self {
+            Self::Sqlite(_) => Dialect::Sqlite,
+            Self::Postgres(_) => Dialect::Postgres,
+        }
+    }
+
     pub(crate) async fn commit(self) -> Result<()> {
         match self {
             Self::Sqlite(tx) => tx.commit().await?,

@@ -104,7 +104,7 @@ fn a_reading_for_the_link_before_says_nothing_to_the_next() {
     }
     rig.connect(2);
     let (message_id, sender) = (Uuid::from_u128(7), address("carol"));
-    let status = StoredStatus { seq: 1, message_id, state: State::Received, sender, code: None };
+    let status = StoredStatus { message_id, state: State::Received, sender, code: None };
     rig.mailbox.done(Done::ReadStatuses(vec![status]));
     rig.settle_jobs();
     let frames = rig.received();

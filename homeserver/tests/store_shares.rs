@@ -207,7 +207,8 @@ async fn check(kind: Kind) {
         register(&store, n).await;
     }
     for seed in 0..3 {
-        let (one, two) = (Writer::start(store.clone()), Writer::start(other.clone()));
+        let own = || address(0).server;
+        let (one, two) = (Writer::start(&store, own()), Writer::start(&other, own()));
         let (full, full_too, ()) =
             tokio::join!(write(one, seed), write(two, seed + 100), disturb(store.clone(), seed + 200));
         assert!(full + full_too > 0, "nothing ever found no room");

@@ -265,12 +265,12 @@ pub struct Limits {
     pub password_queue: u32,
 
     /// Undelivered messages and statuses held for one account; one sender may fill a tenth
-    /// of it. What finds no room is refused for now and stays with its sender.
+    /// of it, one other homeserver half. What finds no room is refused for now and stays with its sender.
     #[config(default = 100_000, validate = parse::positive)]
     pub pending_messages: u64,
 
     /// Bytes of undelivered messages held for one account (512 MiB), a tenth of it for one
-    /// sender. Times the number of accounts, it is what the disk must hold at the worst.
+    /// sender, half for one other homeserver. Times the number of accounts, it is what the disk must hold at the worst.
     #[config(default = 536_870_912, validate = parse::positive)]
     pub pending_bytes: u64,
 

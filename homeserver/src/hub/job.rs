@@ -12,11 +12,22 @@ pub enum Job {
     /// Count what is stored.
     Count,
     /// Read the oldest messages.
-    Read(usize),
+    Read(Reading),
     /// Read the oldest statuses.
     ReadStatuses(usize),
     /// Write, in this order.
     Write(Vec<Op>),
+}
+
+/// Which of the oldest messages to read.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Reading {
+    /// Nothing waits at a place below this one.
+    pub floor: i64,
+    /// Not those at these places: they are on the device.
+    pub except: Vec<i64>,
+    /// At most so many.
+    pub limit: usize,
 }
 
 /// A write of the device's.

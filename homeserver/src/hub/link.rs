@@ -1,12 +1,12 @@
 //! A connected device, as its mailbox knows it: what is stored for it, and what of that it was sent over this link.
 
-use std::{collections::HashSet, sync::Arc};
+use std::{collections::VecDeque, sync::Arc};
 
 use missive_wire::{MessageId, ServerFrame, State, StatusUpdate};
 use uuid::Uuid;
 
-use super::{Link, Outgoing, WINDOW, statuses::Statuses};
-use crate::model::{SettledRow, StoredMessage, StoredStatus};
+use super::{Link, Outgoing, Reading, WINDOW, statuses::Statuses};
+use crate::model::{MessageSelector, PendingRow, SettledRow, StoredMessage, StoredStatus};
 
 /// A link and what is known of its device.
 #[derive(Debug)]
@@ -16,10 +16,15 @@ pub(super) struct Connected {
     count: Count,
     /// Rows in the store, as counted and as changed by this mailbox since.
     stored: u64,
-    /// Whether the store is to be read even if nothing seems to be missing.
+    /// Whether all is to be read again, even if nothing seems to be missing.
     look: bool,
+    /// What the read that runs was asked for; whether it is of all, and not of what is missing only.
+    asked: usize,
+    looking: bool,
     /// Rows sent over this link and not yet acknowledged.
-    on_device: HashSet<i64>,
+    on_device: VecDeque<PendingRow>,
+    /// The place of the oldest row that was read: below it there is none, and none will be.
+    floor: i64,
     /// The newest row at connect, until everything up to it has been sent.
     horizon: Option<i64>,
     statuses: Statuses,
@@ -43,7 +48,10 @@ impl Connected {
             count: Count::Wanted,
             stored: 0,
             look: false,
-            on_device: HashSet::new(),
+            asked: 0,
+            looking: false,
+            on_device: VecDeque::new(),
+            floor: 0,
             horizon: None,
             statuses: Statuses::default(),
             broken: false,
@@ -92,8 +100,21 @@ impl Connected {
         self.count = Count::Running;
     }
 
-    /// A job failed; if it was the count, it is asked for again.
+    /// What to read: what is missing, or all.
+    pub(super) fn read_begun(&mut self) -> Reading {
+        self.looking = std::mem::take(&mut self.look);
+        let (floor, except) = if self.looking {
+            (0, Vec::new())
+        } else {
+            (self.floor, self.on_device.iter().map(|row| row.seq).collect())
+        };
+        self.asked = WINDOW - except.len().min(WINDOW / 2);
+        Reading { floor, except, limit: self.asked }
+    }
+
+    /// A job failed; if it was the count or a look at all, it is asked for again.
     pub(super) fn job_failed(&mut self) {
+        self.look |= std::mem::take(&mut self.looking);
         if self.count == Count::Running {
             self.count = Count::Wanted;
         }
@@ -121,22 +142,27 @@ impl Connected {
         if !self.greeted {
             return;
         }
-        let whole = rows.len() < WINDOW;
+        let looked = std::mem::take(&mut self.looking);
+        let whole = rows.len() < self.asked;
         let reached = if whole { i64::MAX } else { rows.last().map_or(0, |row| row.seq) };
-        if whole {
-            self.stored = rows.len() as u64;
+        if looked {
+            // What another process settled is no longer awaited.
+            self.on_device.retain(|one| one.seq > reached || rows.iter().any(|row| row.seq == one.seq));
         }
-        self.look = false;
-        // What another process settled is no longer awaited.
-        self.on_device.retain(|seq| *seq > reached || rows.iter().any(|row| row.seq == *seq));
+        if whole {
+            self.stored = (rows.len() + if looked { 0 } else { self.on_device.len() }) as u64;
+        }
+        let places = self.on_device.iter().map(|row| row.seq).chain(rows.first().map(|row| row.seq));
+        self.floor = places.min().unwrap_or(self.floor);
         for row in rows {
-            if self.on_device.contains(&row.seq) {
+            if looked && self.on_device.iter().any(|one| one.seq == row.seq) {
                 continue;
             }
+            let pending = row.row();
             if self.on_device.len() >= WINDOW || !self.send(Outgoing::Message(Arc::new(row.message))) {
                 return;
             }
-            self.on_device.insert(row.seq);
+            self.on_device.push_back(pending);
         }
         if self.horizon.is_some_and(|horizon| horizon <= reached) {
             self.horizon = Some(0);
@@ -145,24 +171,30 @@ impl Connected {
     }
 
     /// A message has been stored; `sent_over` is the link that it was sent over before.
-    pub(super) fn stored(&mut self, seq: i64, new: bool, sent_over: Option<u64>) {
+    pub(super) fn stored(&mut self, row: PendingRow, new: bool, sent_over: Option<u64>) {
         self.stored += u64::from(new);
-        if sent_over == Some(self.link.id) {
-            self.on_device.insert(seq);
+        let is_known = || self.on_device.iter().any(|one| one.seq == row.seq);
+        if sent_over == Some(self.link.id) && !is_known() {
+            self.on_device.push_back(row);
         }
+    }
+
+    /// The row that is meant, if it is on the device.
+    pub(super) fn row(&self, which: &MessageSelector) -> Option<&PendingRow> {
+        let MessageSelector::Triple(sender, device, id) = which else { return None };
+        self.on_device.iter().find(|row| row.message_id == *id && row.sender_device == *device && row.sender == *sender)
     }
 
     /// Stored messages have been settled.
     pub(super) fn settled(&mut self, rows: &[SettledRow]) {
         self.stored = self.stored.saturating_sub(rows.len() as u64);
-        for row in rows {
-            self.on_device.remove(&row.seq);
-        }
+        self.on_device.retain(|one| !rows.iter().any(|row| row.seq == one.seq));
     }
 
     /// What became of a write is unknown: the store is counted and read again, and what it has is sent again.
     pub(super) fn write_failed(&mut self) {
         self.on_device.clear();
+        self.floor = 0;
         self.look_again();
     }
 

@@ -21,7 +21,7 @@ use super::{
     notice::{merge, update},
     waiting::{InFlight, Queued, answer, means, same, same_sender},
 };
-use crate::model::{DeviceKey, MessageSelector, NewStatus, SettledRow};
+use crate::model::{DeviceKey, MessageSelector, NewStatus, PendingRow, SettledRow};
 
 /// The most unacknowledged messages towards a device.
 pub const WINDOW: usize = 64;
@@ -177,7 +177,7 @@ impl Mailbox {
         if statuses {
             return Some(Job::ReadStatuses(super::statuses::WINDOW));
         }
-        messages.then_some(Job::Read(WINDOW))
+        self.link.as_mut().filter(|_| messages).map(|link| Job::Read(link.read_begun()))
     }
 
     /// Whether a message may go straight to the device.
@@ -244,6 +244,8 @@ impl Mailbox {
             }
             return;
         }
+        let row = self.link.as_ref().and_then(|link| link.row(&which)).cloned();
+        let which = row.map_or(which, MessageSelector::Row);
         self.queue.push_back(Queued { done, ..Queued::of(Op::Settle(which, state, code)) });
     }
 
@@ -282,8 +284,8 @@ impl Mailbox {
             let mut rows = 0;
             match result {
                 Written::Stored(seq, new) => {
-                    if let Some(link) = &mut self.link {
-                        link.stored(seq, new, sent_over);
+                    if let (Some(link), Op::Store(message)) = (&mut self.link, &op) {
+                        link.stored(PendingRow::of(seq, message), new, sent_over);
                     }
                     answer(replies, Outcome::Stored);
                 }

@@ -46,6 +46,9 @@ pub(super) fn means(which: &MessageSelector, message: &Delivered) -> bool {
             *id == message.id && *device == message.sender_device && *sender == message.sender
         }
         MessageSelector::Id(id) => *id == message.id,
+        MessageSelector::Row(row) => {
+            row.message_id == message.id && row.sender_device == message.sender_device && row.sender == message.sender
+        }
     }
 }
 

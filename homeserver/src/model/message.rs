@@ -1,4 +1,5 @@
 use missive_wire::{Address, Code, Delivered, DeviceId, MessageId, State};
+use uuid::Uuid;
 
 use super::DeviceKey;
 
@@ -11,6 +12,23 @@ pub struct StoredMessage {
     pub message: Delivered,
 }
 
+/// What is known of a row of the pending store by whoever has read it: enough to settle it without reading it again.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct PendingRow {
+    /// Its place in the device's order.
+    pub seq: i64,
+    /// Who sent the message.
+    pub sender: Address,
+    /// The sender's account, if it is of this homeserver.
+    pub sender_id: Option<Uuid>,
+    /// From which device.
+    pub sender_device: DeviceId,
+    /// Which message.
+    pub message_id: MessageId,
+    /// How many bytes of ciphertext it has.
+    pub bytes: i64,
+}
+
 /// Which of a device's pending messages are meant.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum MessageSelector {
@@ -18,6 +36,8 @@ pub enum MessageSelector {
     Triple(Address, DeviceId, MessageId),
     /// Every one of that id, whoever sent it.
     Id(MessageId),
+    /// The one of that row.
+    Row(PendingRow),
 }
 
 /// A pending message that was settled: its row is gone, its sender's status stored.
@@ -49,8 +69,6 @@ pub struct NewStatus {
 /// A status in the store.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct StoredStatus {
-    /// Its place in the device's order.
-    pub seq: i64,
     /// The message.
     pub message_id: MessageId,
     /// How far it has come.
@@ -59,4 +77,30 @@ pub struct StoredStatus {
     pub sender: Address,
     /// Why, when undeliverable.
     pub code: Option<Code>,
+}
+
+impl StoredMessage {
+    /// Its row, to settle it by.
+    pub fn row(&self) -> PendingRow {
+        PendingRow::of(self.seq, &self.message)
+    }
+}
+
+impl PendingRow {
+    /// The row of a message at that place.
+    pub fn of(seq: i64, message: &Delivered) -> Self {
+        Self {
+            seq,
+            sender: message.sender.clone(),
+            sender_id: message.sender_id,
+            sender_device: message.sender_device,
+            message_id: message.id,
+            bytes: i64::try_from(message.content.ciphertext_len()).unwrap_or(i64::MAX),
+        }
+    }
+
+    /// The device that sent it, if it is of this homeserver.
+    pub fn sending_device(&self) -> Option<DeviceKey> {
+        self.sender_id.map(|account| DeviceKey { account, device: self.sender_device })
+    }
 }

@@ -10,7 +10,7 @@ use uuid::Uuid;
 
 use crate::{
     app::App,
-    hub::{Done, End, Given, Input, Job, Notice, Op, SharedMailbox, Step, WINDOW, Written},
+    hub::{Done, End, Given, Input, Job, Notice, Op, Reading, SharedMailbox, Step, Written},
     model::DeviceKey,
     store::{Quota, Result, StoreError, WriteOp, WriteResult},
 };
@@ -130,9 +130,9 @@ async fn execute(app: &Arc<App>, device: DeviceKey, job: Job) -> (Done, bool) {
             Job::Count => app.store.backlog(device).await.map(|backlog| {
                 (Done::Counted(u64::try_from(backlog.messages).unwrap_or_default(), backlog.newest), false)
             }),
-            Job::Read(limit) => {
-                let limit = i64::try_from(limit.min(WINDOW)).unwrap_or_default();
-                app.store.pending_messages(device, limit).await.map(|rows| (Done::Read(rows), false))
+            Job::Read(Reading { floor, except, limit }) => {
+                let limit = i64::try_from(limit).unwrap_or_default();
+                app.store.pending_messages(device, floor, &except, limit).await.map(|rows| (Done::Read(rows), false))
             }
             Job::ReadStatuses(limit) => {
                 let rows = app.store.statuses(device, i64::try_from(limit).unwrap_or_default()).await;
@@ -180,6 +180,8 @@ impl From<WriteResult> for Written {
             WriteResult::Full => Self::Full,
             WriteResult::Settled(rows) => Self::Settled(rows),
             WriteResult::Done(rows) => Self::Rows(rows),
+            // No mailbox claims keys.
+            WriteResult::Claimed(_) => Self::Rows(0),
         }
     }
 }

@@ -54,7 +54,7 @@ pub async fn send(
 /// A device's oldest pending messages.
 pub async fn list(app: &App, access: &Access, limit: Option<i64>) -> Result<PendingMessages> {
     let limit = limit.unwrap_or(PAGE).clamp(1, PAGE);
-    let mut rows = app.store.pending_messages(access.device_key(), limit + 1).await?;
+    let mut rows = app.store.pending_messages(access.device_key(), 0, &[], limit + 1).await?;
     let more = i64::try_from(rows.len()).unwrap_or(i64::MAX) > limit;
     rows.truncate(usize::try_from(limit).unwrap_or_default());
     Ok(PendingMessages { messages: rows.into_iter().map(|StoredMessage { message, .. }| message).collect(), more })

@@ -13,12 +13,13 @@ use crate::{
     error::{Error, Result},
     model::{Access, DeviceKey},
     service::{access, delivery, sessions, tokens},
+    store::{ENOUGH, StoreError, WriteOp, WriteResult},
 };
 
 pub use check::{check_identity_key, check_registration_id};
 
 /// A device is told to publish more when it has fewer one-time keys of a kind than this.
-const LOW: u64 = 20;
+const LOW: u64 = ENOUGH as u64;
 
 /// Publishes keys of the calling device, all or nothing; the same body again is no error. Returns what is there now.
 pub async fn publish(app: &App, access: &Access, name: &str, body: &[u8]) -> Result<KeyCount> {
@@ -101,7 +102,11 @@ pub async fn claim(app: &Arc<App>, access: &Access, name: &str) -> Result<Claime
     }
     let entry = app.directory.by_name(&app.store, &address.name).await?;
     let entry = entry.ok_or_else(|| refused(Code::NotFound, None))?;
-    let outcome = app.store.claim_keys(entry.account).await?;
+    let claim = WriteOp::Claim { account: entry.account };
+    let written = app.writer.write(vec![claim]).await.map_err(|error| StoreError(error.into()))?;
+    let Some(WriteResult::Claimed(outcome)) = written.results.into_iter().next() else {
+        return Err(Error::internal(std::io::Error::other("a claim came to something else")));
+    };
     let claimed = outcome.map_err(|refusal| refused(refusal.code, refusal.highest_key_id))?;
     for (device, keys) in claimed.left {
         if keys.pre_keys < LOW || keys.pq_pre_keys < LOW {

@@ -195,15 +195,6 @@ impl Tx {
         };
         Ok(run!(self, |db| sqlx::query_scalar(text).bind(account).fetch_optional(db).await)?)
     }
-
-    /// As [`Tx::hold_account`], shared with others who only rely on the account as it is.
-    pub(super) async fn share_account(&mut self, account: Uuid) -> Result<Option<bool>> {
-        const POSTGRES: &str = "SELECT revoked_at IS NOT NULL FROM accounts WHERE id = $1 FOR SHARE";
-        match self {
-            Self::Sqlite(_) => self.hold_account(account).await,
-            Self::Postgres(tx) => Ok(sqlx::query_scalar(POSTGRES).bind(account).fetch_optional(&mut **tx).await?),
-        }
-    }
 }
 
 impl From<Row> for AccountRow {

@@ -1,32 +1,28 @@
 //! `pending_messages`: undelivered ciphertext, until the receiving device says it has it.
 
-use missive_wire::{Address, CipherKind, Code, Content, Delivered, DeviceId, MessageId, State, Timestamp};
+use missive_wire::{Address, CipherKind, Code, Content, Delivered, DeviceId, State, Timestamp};
 use uuid::Uuid;
 
-use super::{Quota, Result, Shares, Store, Tx, WriteResult, corrupt, read, run, shares::Room};
-use crate::model::{DeviceKey, MessageSelector, NewStatus, SettledRow, StoredMessage};
+use super::{
+    Result, Shares, Store, Tx,
+    batch::{self, Put},
+    corrupt, read, run,
+    text::Text,
+};
+use crate::model::{DeviceKey, NewStatus, StoredMessage};
 
-#[derive(sqlx::FromRow)]
-struct Row {
-    seq: i64,
-    sender: String,
-    sender_id: Option<Uuid>,
-    sender_device: i64,
-    message_id: Uuid,
-    kind: Option<String>,
-    content: Vec<u8>,
-    sent_at: i64,
-}
+static OLDEST: Text = Text::new(
+    "SELECT seq, sender, sender_id, sender_device, message_id, kind, content, sent_at FROM pending_messages \
+     WHERE account_id = ? AND device_id = ? AND seq >= ? AND seq NOT IN (",
+    1,
+    ") ORDER BY seq LIMIT ?",
+);
 
-#[derive(sqlx::FromRow)]
-struct TakenRow {
-    seq: i64,
-    sender: String,
-    sender_id: Option<Uuid>,
-    sender_device: i64,
-    message_id: Uuid,
-    bytes: i64,
-}
+/// Place, sender with id and device, message, kind, ciphertext and when it was sent.
+type Row = (i64, String, Option<Uuid>, i64, Uuid, Option<String>, Vec<u8>, i64);
+
+/// Sender with id and device, message, bytes.
+type TakenRow = (String, Option<Uuid>, i64, Uuid, i64);
 
 /// How much waits for a device.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, sqlx::FromRow)]
@@ -50,152 +46,62 @@ impl Store {
         .await)?)
     }
 
-    /// A device's oldest pending messages, at most `limit`.
-    pub async fn pending_messages(&self, device: DeviceKey, limit: i64) -> Result<Vec<StoredMessage>> {
+    /// A device's oldest pending messages from the place `floor` on, at most `limit`, without those `except`, of which
+    /// there are at most 64.
+    ///
+    /// The floor only keeps the database from looking where it has looked already. It is no cursor: it must be a place
+    /// below which nothing waits, as is true of the oldest that was ever read. Nothing appears there later, since places
+    /// of an account become visible in their order: each is taken while the account is held.
+    pub async fn pending_messages(
+        &self,
+        device: DeviceKey,
+        floor: i64,
+        except: &[i64],
+        limit: i64,
+    ) -> Result<Vec<StoredMessage>> {
+        let except = if except.is_empty() { &[0] } else { except };
+        let Some((text, except)) = OLDEST.padded(self.dialect(), except).next() else { return Ok(Vec::new()) };
         let rows: Vec<Row> = read!(self, |db| {
-            sqlx::query_as(
-            "SELECT seq, sender, sender_id, sender_device, message_id, kind, content, sent_at FROM pending_messages \
-             WHERE account_id = $1 AND device_id = $2 ORDER BY seq LIMIT $3"
-        )
-        .bind(device.account)
-        .bind(i64::from(device.device.get()))
-        .bind(limit)
-        .fetch_all(db)
-        .await
+            let select = sqlx::query_as(text).bind(device.account).bind(i64::from(device.device.get()));
+            let select = except.iter().fold(select.bind(floor), |select, seq| select.bind(**seq));
+            select.bind(limit).fetch_all(db).await
         })?;
-        rows.into_iter().map(StoredMessage::try_from).collect()
+        rows.into_iter().map(stored_message).collect()
     }
 }
 
 impl Tx {
-    pub(crate) async fn store_message(
-        &mut self,
-        device: DeviceKey,
-        message: &Delivered,
-        quota: Quota,
-        shares: &mut Shares,
-    ) -> Result<WriteResult> {
-        shares.hold(self, device.account).await?;
-        if let Some(seq) = self.stored_already(device, message).await? {
-            return Ok(WriteResult::Stored { seq, new: false });
-        }
-        let content = message.content.decode();
-        let bytes = i64::try_from(content.len()).map_err(|_| corrupt("message"))?;
-        let sender = message.sender.to_string();
-        match shares.take(self, device, &sender, bytes, Some(quota)).await? {
-            Room::Taken => {}
-            Room::Full => return Ok(WriteResult::Full),
-            Room::Gone => return Ok(WriteResult::Gone),
-        }
-        let seq = run!(self, |db| sqlx::query_scalar(
-            "INSERT INTO pending_messages \
-             (account_id, device_id, sender, sender_id, sender_device, message_id, kind, content, sent_at, stored_at) \
-             VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, (SELECT millis FROM retention_clock)) RETURNING seq"
-        )
-        .bind(device.account)
-        .bind(i64::from(device.device.get()))
-        .bind(sender)
-        .bind(message.sender_id)
-        .bind(i64::from(message.sender_device.get()))
-        .bind(message.id)
-        .bind(message.kind.map(kind_text))
-        .bind(content)
-        .bind(message.sent_at.millis())
-        .fetch_one(db)
-        .await)?;
-        Ok(WriteResult::Stored { seq, new: true })
-    }
-
-    async fn stored_already(&mut self, device: DeviceKey, message: &Delivered) -> Result<Option<i64>> {
-        Ok(run!(self, |db| sqlx::query_scalar(
-            "SELECT seq FROM pending_messages WHERE account_id = $1 AND device_id = $2 AND message_id = $3 \
-             AND sender = $4 AND sender_device = $5"
-        )
-        .bind(device.account)
-        .bind(i64::from(device.device.get()))
-        .bind(message.id)
-        .bind(message.sender.to_string())
-        .bind(i64::from(message.sender_device.get()))
-        .fetch_optional(db)
-        .await)?)
-    }
-
-    /// Deletes the messages a selector means and returns what their senders must be told of.
-    pub(crate) async fn take_messages(
-        &mut self,
-        device: DeviceKey,
-        which: &MessageSelector,
-        shares: &mut Shares,
-    ) -> Result<Vec<SettledRow>> {
-        shares.hold(self, device.account).await?;
-        let rows: Vec<TakenRow> = match which {
-            MessageSelector::Triple(sender, sender_device, id) => run!(self, |db| sqlx::query_as(
-                "DELETE FROM pending_messages WHERE account_id = $1 AND device_id = $2 AND message_id = $3 \
-                 AND sender = $4 AND sender_device = $5 \
-                 RETURNING seq, sender, sender_id, sender_device, message_id, CAST(length(content) AS BIGINT) AS bytes"
-            )
-            .bind(device.account)
-            .bind(i64::from(device.device.get()))
-            .bind(id)
-            .bind(sender.to_string())
-            .bind(i64::from(sender_device.get()))
-            .fetch_all(db)
-            .await)?,
-            MessageSelector::Id(id) => run!(self, |db| sqlx::query_as(
-                "DELETE FROM pending_messages WHERE account_id = $1 AND device_id = $2 AND message_id = $3 \
-                 RETURNING seq, sender, sender_id, sender_device, message_id, CAST(length(content) AS BIGINT) AS bytes"
-            )
-            .bind(device.account)
-            .bind(i64::from(device.device.get()))
-            .bind(id)
-            .fetch_all(db)
-            .await)?,
-        };
-        for row in &rows {
-            shares.give(self, device.account, &row.sender, row.bytes).await?;
-        }
-        rows.into_iter().map(SettledRow::try_from).collect()
-    }
-
     /// Settles everything that waits for an account as undeliverable: their senders are told. Returns the sending
     /// accounts, so that whoever is connected hears of it.
-    pub(crate) async fn settle_undeliverable(
+    pub(super) async fn settle_undeliverable(
         &mut self,
         account: Uuid,
         address: &Address,
         code: Code,
+        shares: &mut Shares,
     ) -> Result<Vec<Uuid>> {
-        let rows: Vec<TakenRow> = run!(self, |db| sqlx::query_as(
+        let rows: Vec<TakenRow> = run!(&mut *self, |db| sqlx::query_as(
             "DELETE FROM pending_messages WHERE account_id = $1 \
-             RETURNING seq, sender, sender_id, sender_device, message_id, CAST(length(content) AS BIGINT) AS bytes"
+             RETURNING sender, sender_id, sender_device, message_id, CAST(length(content) AS BIGINT)"
         )
         .bind(account)
         .fetch_all(db)
         .await)?;
-        let mut shares = Shares::default();
-        for row in &rows {
-            shares.give(self, account, &row.sender, row.bytes).await?;
+        shares.load(self, rows.iter().map(|(sender, ..)| (account, sender.as_str()))).await?;
+        let mut statuses = Vec::new();
+        for (sender, sender_id, sender_device, message_id, bytes) in rows {
+            shares.give(account, &sender, bytes)?;
+            let Some(sender_id) = sender_id.filter(|sender| *sender != account) else { continue };
+            let device = DeviceKey { account: sender_id, device: device_of(sender_device)? };
+            let (sender, code) = (address.clone(), Some(code));
+            let status = NewStatus { device, message_id, state: State::Undeliverable, sender, code };
+            statuses.push(Put::new(None, status, None));
         }
-        let mut senders = Vec::new();
-        for row in rows.into_iter().map(SettledRow::try_from) {
-            let row = row?;
-            let Some(device) = row.sender.filter(|sender| sender.account != account) else { continue };
-            let (message_id, sender) = (row.message_id, address.clone());
-            let status = NewStatus { device, message_id, state: State::Undeliverable, sender, code: Some(code) };
-            self.put_status(&status, None, &mut shares).await?;
-            senders.push(device.account);
-        }
-        shares.flush(self).await?;
+        batch::put(self, shares, &statuses).await?;
+        let mut senders = statuses.iter().map(|put| put.status.device.account).collect::<Vec<_>>();
         senders.sort_unstable();
         senders.dedup();
         Ok(senders)
-    }
-}
-
-fn kind_text(kind: CipherKind) -> &'static str {
-    match kind {
-        CipherKind::PreKey => "preKey",
-        CipherKind::Message => "message",
     }
 }
 
@@ -212,29 +118,16 @@ pub(crate) fn device_of(number: i64) -> Result<DeviceId> {
     u64::try_from(number).ok().and_then(|number| DeviceId::try_from(number).ok()).ok_or_else(|| corrupt("device id"))
 }
 
-impl TryFrom<Row> for StoredMessage {
-    type Error = super::StoreError;
-
-    fn try_from(row: Row) -> Result<Self> {
-        let message = Delivered {
-            id: row.message_id,
-            sender: row.sender.parse().map_err(|_| corrupt("address"))?,
-            sender_id: row.sender_id,
-            sender_device: device_of(row.sender_device)?,
-            kind: row.kind.as_deref().map(kind_of).transpose()?,
-            content: Content::encode(&row.content),
-            sent_at: Timestamp::from_millis(row.sent_at),
-        };
-        Ok(Self { seq: row.seq, message })
-    }
-}
-
-impl TryFrom<TakenRow> for SettledRow {
-    type Error = super::StoreError;
-
-    fn try_from(row: TakenRow) -> Result<Self> {
-        let device = device_of(row.sender_device)?;
-        let message_id: MessageId = row.message_id;
-        Ok(Self { seq: row.seq, sender: row.sender_id.map(|account| DeviceKey { account, device }), message_id })
-    }
+fn stored_message(row: Row) -> Result<StoredMessage> {
+    let (seq, sender, sender_id, sender_device, id, kind, content, sent_at) = row;
+    let message = Delivered {
+        id,
+        sender: sender.parse().map_err(|_| corrupt("address"))?,
+        sender_id,
+        sender_device: device_of(sender_device)?,
+        kind: kind.as_deref().map(kind_of).transpose()?,
+        content: Content::encode(&content),
+        sent_at: Timestamp::from_millis(sent_at),
+    };
+    Ok(StoredMessage { seq, message })
 }

@@ -4,17 +4,20 @@ use std::{path::Path, str::FromStr as _, time::Duration};
 
 use secrecy::ExposeSecret as _;
 use sqlx::{
-    PgPool, SqlitePool,
+    Connection as _, SqlitePool,
     migrate::{Migrate as _, MigrateError, Migration, Migrator},
     postgres::{PgConnectOptions, PgPoolOptions},
     sqlite::{SqliteAutoVacuum, SqliteConnectOptions, SqliteJournalMode, SqlitePoolOptions, SqliteSynchronous},
 };
 
-use super::Store;
+use super::{Store, text::STATEMENTS_KEPT};
 use crate::config::DatabaseUrl;
 
 static SQLITE: Migrator = sqlx::migrate!("../migrations/sqlite");
 static POSTGRES: Migrator = sqlx::migrate!("../migrations/postgres");
+
+/// What the writing SQLite connection keeps of the file in memory: 8 MiB, in KiB. Readers keep a quarter of that.
+const WRITE_CACHE: &str = "-8192";
 
 /// Why the database could not be opened; each text says what to do.
 #[derive(Debug, thiserror::Error)]
@@ -140,10 +143,15 @@ async fn open_sqlite(path: &Path) -> std::result::Result<Store, sqlx::Error> {
         .auto_vacuum(SqliteAutoVacuum::Incremental)
         .foreign_keys(true)
         .busy_timeout(Duration::from_secs(10))
-        .pragma("secure_delete", "ON");
-    let write = SqlitePoolOptions::new().max_connections(1).connect_with(options.clone()).await?;
+        .statement_cache_capacity(STATEMENTS_KEPT)
+        .pragma("secure_delete", "ON")
+        // The writer empties the write-ahead log between its transactions, by how long it is.
+        .pragma("wal_autocheckpoint", "0");
+    // A file cannot go away: no connection to it is tested.
+    let pool = || SqlitePoolOptions::new().test_before_acquire(false);
+    let write = pool().max_connections(1).connect_with(options.clone().pragma("cache_size", WRITE_CACHE)).await?;
     keep_private(path)?;
-    let read: SqlitePool = SqlitePoolOptions::new().max_connections(4).connect_with(options).await?;
+    let read: SqlitePool = pool().max_connections(4).connect_with(options).await?;
     Ok(Store::Sqlite { read, write })
 }
 
@@ -151,10 +159,42 @@ async fn open_postgres(url: &str) -> std::result::Result<Store, sqlx::Error> {
     let options = PgConnectOptions::from_str(url)?
         .application_name("homeserver")
         // The followers of control events re-read half a minute: no writing transaction may last longer.
-        .options([("statement_timeout", "10s"), ("idle_in_transaction_session_timeout", "10s")]);
-    let pool: PgPool =
-        PgPoolOptions::new().max_connections(16).acquire_timeout(Duration::from_secs(10)).connect_with(options).await?;
-    Ok(Store::Postgres(pool))
+        .options([("statement_timeout", "10s"), ("idle_in_transaction_session_timeout", "10s")])
+        // Every query here finds a few rows by a key. A plan that is kept was made for a table as it was then, and one
+        // that reads a whole queue, because it was empty, must not be found the best.
+        .options([("enable_seqscan", "off"), ("enable_hashjoin", "off"), ("enable_mergejoin", "off"), ("jit", "off")])
+        .options([("plan_cache_mode", "force_generic_plan")])
+        .statement_cache_capacity(STATEMENTS_KEPT);
+    Ok(Store::Postgres(postgres_pool(16).connect_with(options).await?))
+}
+
+fn postgres_pool(connections: u32) -> PgPoolOptions {
+    PgPoolOptions::new()
+        .max_connections(connections)
+        .acquire_timeout(Duration::from_secs(10))
+        // A round trip to find out whether a connection lives is not worth it where it did a moment ago.
+        .test_before_acquire(false)
+        .before_acquire(|connection, about| {
+            Box::pin(async move {
+                if about.idle_for > Duration::from_secs(1) {
+                    connection.ping().await?;
+                }
+                Ok(true)
+            })
+        })
+}
+
+impl Store {
+    /// The same database for the task that writes: on PostgreSQL through a connection of its own, since its many
+    /// statements would else be prepared on every one.
+    pub(super) fn for_writer(&self) -> Self {
+        match self {
+            Self::Sqlite { .. } => self.clone(),
+            Self::Postgres(pool) => {
+                Self::Postgres(postgres_pool(1).connect_lazy_with(pool.connect_options().as_ref().clone()))
+            }
+        }
+    }
 }
 
 /// The database is for its owner's eyes only.

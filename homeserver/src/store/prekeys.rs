@@ -11,15 +11,16 @@ use missive_wire::{Code, KeyUpload, ONE_TIME_KEYS_STORED, Timestamp};
 use super::{Result, Store, Tx};
 use crate::model::{ControlKind, DeviceKey};
 
-use published::Published;
-pub(super) use published::number_of;
+pub(super) use claim::OneTimeKey;
+pub use claim::{Claimed, ENOUGH};
+pub(super) use published::{Published, number_of};
 
 /// A one-time key is EC or Kyber.
 pub(super) const EC: &str = "ec";
 pub(super) const PQ: &str = "pq";
 
 /// Why keys were not taken or given, as the database stood at that moment.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub struct Refusal {
     /// The protocol's code.
     pub code: Code,
@@ -135,7 +136,7 @@ fn check_ids(published: &Published, upload: &KeyUpload) -> std::result::Result<(
     Ok(())
 }
 
-fn refusal(code: Code) -> Refusal {
+pub(super) fn refusal(code: Code) -> Refusal {
     Refusal { code, highest_key_id: None }
 }
 

@@ -6,7 +6,7 @@ use std::{collections::BTreeSet, time::Duration};
 use missive_wire::{AccountName, DeviceId, Timestamp};
 use uuid::Uuid;
 
-use super::{Result, Store, corrupt, messages::device_of, read, run};
+use super::{Result, Store, Tx, corrupt, messages::device_of, read, run};
 use crate::model::{ControlKind, DeviceKey, MessageSelector};
 
 /// The clock by which messages expire.
@@ -97,6 +97,13 @@ impl Store {
             tx.tell(ControlKind::Stored, *account, None, at).await?;
         }
         tx.commit().await
+    }
+}
+
+impl Tx {
+    /// What the retention clock reads.
+    pub(super) async fn retention_millis(&mut self) -> Result<i64> {
+        Ok(run!(self, |db| sqlx::query_scalar("SELECT millis FROM retention_clock").fetch_one(db).await)?)
     }
 }
 

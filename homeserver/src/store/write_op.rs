@@ -3,8 +3,9 @@
 use std::sync::Arc;
 
 use missive_wire::{Address, Code, Delivered, MessageId, State};
+use uuid::Uuid;
 
-use super::{Quota, Result, Shares, Tx};
+use super::{Claimed, Quota, Refusal};
 use crate::model::{DeviceKey, MessageSelector, NewStatus, SettledRow};
 
 /// One write of the hand-over.
@@ -44,6 +45,11 @@ pub enum WriteOp {
         /// The state they told; `None` for whatever it was.
         state: Option<State>,
     },
+    /// Take a bundle of every device of an account that has published keys, with its oldest one-time keys.
+    Claim {
+        /// The account.
+        account: Uuid,
+    },
 }
 
 /// What an operation came to.
@@ -64,59 +70,6 @@ pub enum WriteResult {
     Settled(Vec<SettledRow>),
     /// Done: so many rows.
     Done(u64),
-}
-
-impl WriteOp {
-    /// Runs operations of one device's queue, in their order. A message behind one that found no room does not overtake
-    /// it, however small it is.
-    pub(crate) async fn run_all(ops: &[Self], tx: &mut Tx, shares: &mut Shares) -> Result<Vec<WriteResult>> {
-        let mut results = Vec::with_capacity(ops.len());
-        let mut full: Vec<&Self> = Vec::new();
-        for op in ops {
-            let result = if full.iter().any(|earlier| earlier.is_of_same_pair(op)) {
-                WriteResult::Full
-            } else {
-                op.run(tx, shares).await?
-            };
-            if matches!(result, WriteResult::Full) {
-                full.push(op);
-            }
-            results.push(result);
-        }
-        Ok(results)
-    }
-
-    /// Whether both store messages from one device to one device.
-    fn is_of_same_pair(&self, other: &Self) -> bool {
-        let (Self::Store { device, message, .. }, Self::Store { device: to, message: next, .. }) = (self, other) else {
-            return false;
-        };
-        device == to && message.sender_device == next.sender_device && message.sender == next.sender
-    }
-
-    /// Runs the operation in a transaction.
-    async fn run(&self, tx: &mut Tx, shares: &mut Shares) -> Result<WriteResult> {
-        match self {
-            Self::Store { device, message, quota } => tx.store_message(*device, message, *quota, shares).await,
-            Self::Settle { device, receiver, which, state, code } => {
-                let rows = tx.take_messages(*device, which, shares).await?;
-                for row in &rows {
-                    let Some(sender) = row.sender else { continue };
-                    let status = NewStatus {
-                        device: sender,
-                        message_id: row.message_id,
-                        state: *state,
-                        sender: receiver.clone(),
-                        code: *code,
-                    };
-                    tx.put_status(&status, None, shares).await?;
-                }
-                Ok(WriteResult::Settled(rows))
-            }
-            Self::PutStatus(status, quota) => tx.put_status(status, *quota, shares).await,
-            Self::AcknowledgeStatuses { device, ids, state } => {
-                Ok(WriteResult::Done(tx.acknowledge_statuses(*device, ids, *state, shares).await?))
-            }
-        }
-    }
+    /// The bundle is the claimer's, or why there is none. Run twice, it takes other keys.
+    Claimed(std::result::Result<Claimed, Refusal>),
 }

@@ -7,10 +7,12 @@ use tokio::{
     time::Instant,
 };
 
-use super::{Result, Shares, Store, WriteOp, WriteResult};
+use missive_wire::ServerName;
+
+use super::{Result, Store, WriteOp, WriteResult, batch, wal::Wal};
 
 /// The most operations of one transaction.
-const BATCH: usize = 512;
+const BATCH: usize = 1024;
 
 /// How often a transaction is tried before its callers are told that it failed. An unknown commit outcome is one of the
 /// failures: every operation may run twice, so trying again makes it true.
@@ -45,10 +47,10 @@ struct Request {
 }
 
 impl Writer {
-    /// Starts the writing task. It ends when every handle is gone and the queue is empty.
-    pub fn start(store: Store) -> Self {
+    /// Starts the writing task of the homeserver of that name. It ends when every handle is gone and the queue is empty.
+    pub fn start(store: &Store, server_name: ServerName) -> Self {
         let (queue, requests) = mpsc::channel(1024);
-        tokio::spawn(run(store, requests));
+        tokio::spawn(run(store.for_writer(), server_name, requests));
         Self { queue }
     }
 
@@ -60,7 +62,10 @@ impl Writer {
     }
 }
 
-async fn run(store: Store, mut requests: mpsc::Receiver<Request>) {
+async fn run(store: Store, own: ServerName, mut requests: mpsc::Receiver<Request>) {
+    // So that the first write finds a connection. Where it fails, that write says so.
+    let _ = store.ping().await;
+    let mut wal = Wal::of(&store);
     while let Some(first) = requests.recv().await {
         let mut ops = first.ops.len();
         let mut batch = vec![first];
@@ -69,15 +74,18 @@ async fn run(store: Store, mut requests: mpsc::Receiver<Request>) {
             ops += next.ops.len();
             batch.push(next);
         }
-        commit(&store, batch).await;
+        commit(&store, &own, batch).await;
+        if let Some(wal) = &mut wal {
+            wal.bound().await;
+        }
     }
 }
 
 /// Commits a batch; where it fails, each request is tried alone, so that none fails for another.
-async fn commit(store: &Store, batch: Vec<Request>) {
+async fn commit(store: &Store, own: &ServerName, batch: Vec<Request>) {
     let started = Instant::now();
     let size = batch.iter().map(|request| request.ops.len()).sum::<usize>();
-    match attempt(store, batch.iter().map(|request| request.ops.as_slice())).await {
+    match attempt(store, own, &batch.iter().map(|request| request.ops.as_slice()).collect::<Vec<_>>()).await {
         Ok(results) => {
             metrics::histogram!("store_commit_seconds").record(started.elapsed().as_secs_f64());
             metrics::counter!("store_writes_total").increment(size as u64);
@@ -89,7 +97,7 @@ async fn commit(store: &Store, batch: Vec<Request>) {
         Err(error) => {
             tracing::warn!(%error, operations = size, "a write failed; trying its parts alone");
             for request in batch {
-                let result = retry(store, &request.ops, started + PATIENCE).await;
+                let result = retry(store, own, &request.ops, started + PATIENCE).await;
                 let _ = request.done.send(result);
             }
         }
@@ -97,23 +105,24 @@ async fn commit(store: &Store, batch: Vec<Request>) {
 }
 
 /// Runs each request's operations in one transaction.
-async fn attempt<'a>(store: &Store, requests: impl Iterator<Item = &'a [WriteOp]>) -> Result<Vec<Vec<WriteResult>>> {
+async fn attempt(store: &Store, own: &ServerName, requests: &[&[WriteOp]]) -> Result<Vec<Vec<WriteResult>>> {
     let mut tx = store.begin().await?;
-    let (mut results, mut shares) = (Vec::new(), Shares::default());
-    for ops in requests {
-        results.push(WriteOp::run_all(ops, &mut tx, &mut shares).await?);
-    }
-    shares.flush(&mut tx).await?;
+    let results = batch::run(&mut tx, requests, own).await?;
     tx.commit().await?;
     Ok(results)
 }
 
-async fn retry(store: &Store, ops: &[WriteOp], until: Instant) -> std::result::Result<Committed, WriteFailed> {
+async fn retry(
+    store: &Store,
+    own: &ServerName,
+    ops: &[WriteOp],
+    until: Instant,
+) -> std::result::Result<Committed, WriteFailed> {
     for attempt_number in 0..TRIES {
         if Instant::now() >= until {
             break;
         }
-        match attempt(store, std::iter::once(ops)).await {
+        match attempt(store, own, &[ops]).await {
             Ok(results) => {
                 return Ok(Committed { results: results.into_iter().flatten().collect(), repeated: true });
             }

@@ -4,7 +4,10 @@
 use std::{collections::VecDeque, sync::Arc};
 
 use homeserver::{
-    hub::{Done, Frames, Input, Job, Link, Mailbox, Notice, Op, Outcome, Outgoing, Sending, SentBy, Turns, Written},
+    hub::{
+        Done, Frames, Input, Job, Link, Mailbox, Notice, Op, Outcome, Outgoing, Reading, Sending, SentBy, Turns,
+        Written,
+    },
     model::{DeviceKey, MessageSelector, SettledRow, StoredMessage},
 };
 use missive_wire::{Address, Content, Delivered, DeviceId, State, Timestamp};
@@ -119,7 +122,7 @@ impl Rig {
     pub fn run(&mut self, job: Job) -> Done {
         match job {
             Job::Count => Done::Counted(self.rows.len() as u64, self.rows.last().map_or(0, |row| row.seq)),
-            Job::Read(limit) => Done::Read(self.rows.iter().take(limit).cloned().collect()),
+            Job::Read(reading) => Done::Read(oldest(&self.rows, &reading)),
             Job::ReadStatuses(_) => Done::ReadStatuses(Vec::new()),
             Job::Write(ops) => Done::Written(ops.into_iter().map(|op| self.write(op)).collect()),
         }
@@ -133,12 +136,15 @@ impl Rig {
                 self.rows.push(StoredMessage { seq, message: (*message).clone() });
                 Written::Stored(seq, true)
             }
-            Op::Settle(MessageSelector::Triple(_, _, id), ..) => {
+            Op::Settle(which, ..) => {
+                let id = match which {
+                    MessageSelector::Triple(_, _, id) | MessageSelector::Id(id) => id,
+                    MessageSelector::Row(row) => row.message_id,
+                };
                 let sender = Some(DeviceKey { account: self.alice, device: DeviceId::FIRST });
                 let gone = self.rows.extract_if(.., |row| row.message.id == id);
                 Written::Settled(gone.map(|row| SettledRow { seq: row.seq, sender, message_id: id }).collect())
             }
-            Op::Settle(MessageSelector::Id(_), ..) => panic!("not used here"),
             Op::PutStatus(_) | Op::AcknowledgeStatuses(..) => Written::Rows(1),
         }
     }
@@ -163,4 +169,9 @@ impl Rig {
 
 pub fn address(name: &str) -> Address {
     format!("{name}@one.example").parse().unwrap()
+}
+
+fn oldest(rows: &[StoredMessage], reading: &Reading) -> Vec<StoredMessage> {
+    let wanted = |row: &&StoredMessage| row.seq >= reading.floor && !reading.except.contains(&row.seq);
+    rows.iter().filter(wanted).take(reading.limit).cloned().collect()
 }

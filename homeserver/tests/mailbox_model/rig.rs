@@ -6,7 +6,9 @@ use std::{
 };
 
 use homeserver::{
-    hub::{Done, Frames, Input, Job, Link, Mailbox, Op, Outcome, Outgoing, Sending, SentBy, Turns, WAIT, Written},
+    hub::{
+        Done, Frames, Input, Job, Link, Mailbox, Op, Outcome, Outgoing, Reading, Sending, SentBy, Turns, WAIT, Written,
+    },
     model::{DeviceKey, MessageSelector, SettledRow, StoredMessage},
 };
 use missive_wire::{Address, Content, Delivered, DeviceId, State, Timestamp};
@@ -341,7 +343,7 @@ impl Rig {
         let Some(job) = self.job.take() else { return };
         let done = match job {
             Job::Count => Done::Counted(self.rows.len() as u64, self.rows.last().map_or(0, |row| row.seq)),
-            Job::Read(limit) => Done::Read(self.rows.iter().take(limit).cloned().collect()),
+            Job::Read(reading) => Done::Read(oldest(&self.rows, &reading)),
             Job::ReadStatuses(_) => Done::ReadStatuses(Vec::new()),
             Job::Write(ops) => self.answer_write(ops),
         };
@@ -413,10 +415,14 @@ impl Rig {
                 self.rows.push(StoredMessage { seq, message: (*message).clone() });
                 Written::Stored(seq, true)
             }
-            Op::Settle(MessageSelector::Triple(_, _, id) | MessageSelector::Id(id), ..) => {
+            Op::Settle(which, ..) => {
                 let sender = Some(DeviceKey { account: self.sender, device: DeviceId::FIRST });
-                let gone = self.rows.extract_if(.., |row| row.message.id == id);
-                Written::Settled(gone.map(|row| SettledRow { seq: row.seq, sender, message_id: id }).collect())
+                let gone = self.rows.extract_if(.., |row| match &which {
+                    MessageSelector::Triple(_, _, id) | MessageSelector::Id(id) => row.message.id == *id,
+                    MessageSelector::Row(known) => row.seq == known.seq,
+                });
+                let settled = gone.map(|row| SettledRow { seq: row.seq, sender, message_id: row.message.id });
+                Written::Settled(settled.collect())
             }
             Op::PutStatus(_) | Op::AcknowledgeStatuses(..) => Written::Rows(1),
         }
@@ -451,4 +457,9 @@ fn mailbox() -> Mailbox {
 
 fn address(name: &str) -> Address {
     format!("{name}@one.example").parse().unwrap()
+}
+
+fn oldest(rows: &[StoredMessage], reading: &Reading) -> Vec<StoredMessage> {
+    let wanted = |row: &&StoredMessage| row.seq >= reading.floor && !reading.except.contains(&row.seq);
+    rows.iter().filter(wanted).take(reading.limit).cloned().collect()
 }

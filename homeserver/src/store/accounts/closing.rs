@@ -6,7 +6,7 @@ use uuid::Uuid;
 
 use crate::{
     model::ControlKind,
-    store::{Result, Store, Tx, run, sessions::Ended},
+    store::{Result, Shares, Store, Tx, run, sessions::Ended},
 };
 
 impl Store {
@@ -23,7 +23,9 @@ impl Store {
             .execute(db)
             .await
             .map(drop))?;
-        let ended = tx.close_account(account, address, at).await?;
+        let mut shares = Shares::new(&address.server);
+        let ended = tx.close_account(account, address, at, &mut shares).await?;
+        shares.flush(&mut tx).await?;
         tx.tell(ControlKind::AccountRevoked, account, None, at).await?;
         tx.commit().await?;
         Ok(Some(ended))
@@ -57,7 +59,10 @@ impl Store {
         if tx.hold_account(account).await?.is_none() {
             return Ok(None);
         }
-        let ended = tx.close_account(account, address, at).await?;
+        let mut shares = Shares::new(&address.server);
+        let ended = tx.close_account(account, address, at, &mut shares).await?;
+        tx.forget_statuses(account, None, &mut shares).await?;
+        shares.flush(&mut tx).await?;
         run!(&mut tx, |db| sqlx::query(
             "INSERT INTO retired_names (name_hash) VALUES ($1) ON CONFLICT (name_hash) DO NOTHING"
         )
@@ -78,9 +83,16 @@ impl Store {
 
 impl Tx {
     /// Ends every session, and settles everything that waits for the account.
-    async fn close_account(&mut self, account: Uuid, address: &Address, at: Timestamp) -> Result<Ended> {
+    async fn close_account(
+        &mut self,
+        account: Uuid,
+        address: &Address,
+        at: Timestamp,
+        shares: &mut Shares,
+    ) -> Result<Ended> {
         let ended = self.end_sessions(account, None, at).await?;
-        for sender in self.settle_undeliverable(account, address, Code::ReceiverGone).await? {
+        shares.hold(self, [account]).await?;
+        for sender in self.settle_undeliverable(account, address, Code::ReceiverGone, shares).await? {
             self.tell(ControlKind::Stored, sender, None, at).await?;
         }
         Ok(ended)

@@ -1,109 +1,101 @@
-//! Claiming: each one-time key leaves the database for exactly one claimer, however many ask at once.
+//! What claims take of `pre_keys`. Whoever takes holds the account.
 
-use missive_wire::{Base64, ClaimedBundle, ClaimedDevice, Code, DeviceId, KeysLow, PreKey, SignedPreKey};
-use uuid::Uuid;
+use missive_wire::{Base64, ClaimedBundle, DeviceId, KeysLow, PreKey, SignedPreKey};
 
-use super::{EC, Outcome, PQ, published::Published, published::number_of, refusal};
+use super::published::number_of;
 use crate::{
     model::DeviceKey,
-    store::{Result, Store, Tx, corrupt},
+    store::{Result, Tx, corrupt, run, text::Text},
 };
 
+/// How many keys that are left are told apart: as many as a device is warned below.
+/// Beyond, there are enough.
+pub const ENOUGH: usize = 20;
+
+/// The ids of the oldest keys of each device and kind, so many at most, as one text: both databases can write that as one
+/// value, which only an expression can be that depends on the row.
+static OLDEST: Text = Text::new(
+    "SELECT wanted.column1, (SELECT string_agg(CAST(k.id AS TEXT), ',') \
+     FROM (SELECT id FROM pre_keys WHERE account_id = wanted.column2 AND device_id = wanted.column3 \
+     AND kind = wanted.column4 ORDER BY key_id LIMIT ?) AS k) FROM (VALUES ",
+    4,
+    ") AS wanted",
+);
+static TAKE: Text = Text::new("DELETE FROM pre_keys WHERE id IN (", 1, ") RETURNING id, key_id, public_key, signature");
+
 /// A claimed bundle, and what it leaves behind.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub struct Claimed {
     /// The bundle.
     pub bundle: ClaimedBundle,
-    /// How many one-time keys each device has left.
+    /// How many one-time keys each device has left, counted up to [`ENOUGH`].
     pub left: Vec<(DeviceId, KeysLow)>,
 }
 
+/// A one-time key that was taken.
 #[derive(sqlx::FromRow)]
-struct TakenRow {
-    key_id: i64,
+pub(in crate::store) struct OneTimeKey {
+    pub(in crate::store) id: i64,
+    pub(in crate::store) key_id: i64,
     public_key: Vec<u8>,
     signature: Option<Vec<u8>>,
 }
 
-impl Store {
-    /// Claims a bundle of every device of an account that has published keys, taking their oldest one-time keys.
-    pub async fn claim_keys(&self, account: Uuid) -> Outcome<Claimed> {
-        let mut tx = self.begin().await?;
-        let Some(revoked) = tx.share_account(account).await? else {
-            return Ok(Err(refusal(Code::NotFound)));
-        };
-        if revoked {
-            return Ok(Err(refusal(Code::ReceiverGone)));
-        }
-        let (mut identity_key, mut devices, mut left) = (None, Vec::new(), Vec::new());
-        for published in tx.published_keys_of_all(account).await? {
-            let device = DeviceKey { account, device: published.device };
-            identity_key.clone_from(&published.identity_key);
-            let Some(claimed) = tx.claim_from(device, published).await? else { continue };
-            devices.push(claimed);
-            let (pre_keys, pq_pre_keys) = tx.count_keys(device).await?;
-            left.push((device.device, KeysLow { pre_keys, pq_pre_keys }));
-        }
-        tx.commit().await?;
-        Ok(match identity_key {
-            Some(identity_key) if !devices.is_empty() => {
-                Ok(Claimed { bundle: ClaimedBundle { identity_key: Base64(identity_key), devices }, left })
-            }
-            _ => Err(refusal(Code::NoKeys)),
-        })
-    }
-}
-
 impl Tx {
-    async fn claim_from(&mut self, device: DeviceKey, published: Published) -> Result<Option<ClaimedDevice>> {
-        let (Some(registration_id), Some(signed_pre_key), Some(last_resort)) =
-            (published.registration_id, published.signed_pre_key, published.pq_last_resort_pre_key)
-        else {
-            return Ok(None);
-        };
-        let pre_key = self.take_key(device, EC).await?.map(pre_key).transpose()?;
-        let pq_pre_key = self.take_key(device, PQ).await?.map(pq_pre_key).transpose()?;
-        Ok(Some(ClaimedDevice {
-            device_id: device.device,
-            registration_id,
-            signed_pre_key,
-            pre_key,
-            pq_pre_key: pq_pre_key.unwrap_or(last_resort),
-        }))
+    /// For each device and kind the ids of its oldest keys: as many as are asked for, and a few more, so that it shows how
+    /// many are left.
+    pub(in crate::store) async fn oldest_keys(
+        &mut self,
+        wanted: &[(DeviceKey, &'static str)],
+        most: usize,
+    ) -> Result<Vec<Vec<i64>>> {
+        let most = i64::try_from(most.saturating_add(ENOUGH)).map_err(|_| corrupt("count"))?;
+        let mut oldest = vec![Vec::new(); wanted.len()];
+        let places = wanted.iter().zip(0_i64..).collect::<Vec<_>>();
+        for (text, wanted) in OLDEST.padded(self.dialect(), &places) {
+            let rows: Vec<(i64, Option<String>)> = run!(&mut *self, |db| {
+                let select = wanted.iter().fold(sqlx::query_as(text).bind(most), |select, ((device, kind), place)| {
+                    select.bind(*place).bind(device.account).bind(i64::from(device.device.get())).bind(*kind)
+                });
+                select.fetch_all(db).await
+            })?;
+            for (place, ids) in rows {
+                let ids =
+                    ids.iter().flat_map(|ids| ids.split(',')).map(str::parse).collect::<std::result::Result<_, _>>();
+                let place = usize::try_from(place).ok().and_then(|place| oldest.get_mut(place));
+                *place.ok_or_else(|| corrupt("place"))? = ids.map_err(|_| corrupt("pre-key"))?;
+            }
+        }
+        Ok(oldest)
     }
 
-    /// Takes a device's oldest one-time key of a kind. PostgreSQL needs SKIP LOCKED: a claimer that waited for another's
-    /// key would find it gone and report none left.
-    async fn take_key(&mut self, device: DeviceKey, kind: &str) -> Result<Option<TakenRow>> {
-        const SQLITE: &str = "DELETE FROM pre_keys WHERE id = (SELECT id FROM pre_keys \
-             WHERE account_id = $1 AND device_id = $2 AND kind = $3 ORDER BY key_id LIMIT 1) \
-             RETURNING key_id, public_key, signature";
-        const POSTGRES: &str = "DELETE FROM pre_keys WHERE id = (SELECT id FROM pre_keys \
-             WHERE account_id = $1 AND device_id = $2 AND kind = $3 ORDER BY key_id LIMIT 1 \
-             FOR UPDATE SKIP LOCKED) RETURNING key_id, public_key, signature";
-        let number = i64::from(device.device.get());
-        Ok(match self {
-            Self::Sqlite(tx) => {
-                let take = sqlx::query_as(SQLITE).bind(device.account).bind(number).bind(kind);
-                take.fetch_optional(&mut **tx).await?
-            }
-            Self::Postgres(tx) => {
-                let take = sqlx::query_as(POSTGRES).bind(device.account).bind(number).bind(kind);
-                take.fetch_optional(&mut **tx).await?
-            }
+    /// Takes keys away.
+    pub(in crate::store) async fn take_keys(&mut self, ids: &[i64]) -> Result<Vec<OneTimeKey>> {
+        let mut taken = Vec::new();
+        for (text, ids) in TAKE.padded(self.dialect(), ids) {
+            let keys: Vec<OneTimeKey> = run!(&mut *self, |db| {
+                let take = ids.iter().fold(sqlx::query_as(text), |take, id| take.bind(**id));
+                take.fetch_all(db).await
+            })?;
+            taken.extend(keys);
+        }
+        Ok(taken)
+    }
+}
+
+impl OneTimeKey {
+    /// As an EC key.
+    pub(in crate::store) fn unsigned(self) -> Result<PreKey> {
+        Ok(PreKey { key_id: number_of(self.key_id)?, public_key: Base64(self.public_key) })
+    }
+
+    /// As a Kyber key.
+    pub(in crate::store) fn signed(self) -> Result<SignedPreKey> {
+        let signature = self.signature.ok_or_else(|| corrupt("pre-key"))?;
+        Ok(SignedPreKey {
+            key_id: number_of(self.key_id)?,
+            public_key: Base64(self.public_key),
+            signature: Base64(signature),
         })
     }
-}
-
-fn pre_key(row: TakenRow) -> Result<PreKey> {
-    Ok(PreKey { key_id: number_of(row.key_id)?, public_key: Base64(row.public_key) })
-}
-
-fn pq_pre_key(row: TakenRow) -> Result<SignedPreKey> {
-    let signature = row.signature.ok_or_else(|| corrupt("pre-key"))?;
-    Ok(SignedPreKey {
-        key_id: number_of(row.key_id)?,
-        public_key: Base64(row.public_key),
-        signature: Base64(signature),
-    })
 }

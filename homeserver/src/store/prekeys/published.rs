@@ -1,12 +1,14 @@
 //! What a device has published, and how many one-time keys it has left.
 
+use std::collections::HashMap;
+
 use missive_wire::{Base64, DeviceId, SignedPreKey};
 use uuid::Uuid;
 
 use super::{EC, PQ};
 use crate::{
     model::DeviceKey,
-    store::{Result, Store, StoreError, Tx, corrupt, messages::device_of, read, run},
+    store::{Result, Store, StoreError, Tx, corrupt, messages::device_of, read, run, text::Text},
 };
 
 /// A device's lasting keys, and what bounds the next upload.
@@ -34,6 +36,7 @@ pub struct Published {
 
 #[derive(sqlx::FromRow)]
 struct Row {
+    account_id: Uuid,
     device_id: i64,
     identity_key: Option<Vec<u8>>,
     registration_id: Option<i64>,
@@ -49,11 +52,22 @@ struct Row {
     last_rotation_hash: Option<Vec<u8>>,
 }
 
-const OF_DEVICE: &str = "SELECT d.device_id, a.identity_key, d.registration_id, d.signed_pre_key_id, d.signed_pre_key, \
-     d.signed_pre_key_signature, d.pq_last_resort_pre_key_id, d.pq_last_resort_pre_key, d.pq_last_resort_signature, \
-     d.highest_pre_key_id, d.highest_pq_pre_key_id, d.last_upload_hash, d.last_rotation_hash \
-     FROM devices d JOIN accounts a ON a.id = d.account_id \
-     WHERE d.account_id = $1 AND (d.device_id = $2 OR $2 = 0) ORDER BY d.device_id";
+/// What devices have published, and the rest of a query for it.
+macro_rules! published {
+    ($rest:literal) => {
+        concat!(
+            "SELECT d.account_id, d.device_id, a.identity_key, d.registration_id, d.signed_pre_key_id, \
+             d.signed_pre_key, d.signed_pre_key_signature, d.pq_last_resort_pre_key_id, d.pq_last_resort_pre_key, \
+             d.pq_last_resort_signature, d.highest_pre_key_id, d.highest_pq_pre_key_id, d.last_upload_hash, \
+             d.last_rotation_hash FROM devices d JOIN accounts a ON a.id = d.account_id ",
+            $rest
+        )
+    };
+}
+
+const OF_DEVICE: &str = published!("WHERE d.account_id = $1 AND d.device_id = $2");
+
+static OF_ACCOUNTS: Text = Text::new(published!("WHERE d.account_id IN ("), 1, ") ORDER BY d.device_id");
 
 const COUNT: &str = "SELECT count(CASE WHEN kind = $3 THEN 1 END), count(CASE WHEN kind = $4 THEN 1 END) \
      FROM pre_keys WHERE account_id = $1 AND device_id = $2";
@@ -92,10 +106,22 @@ impl Tx {
         row.map(Published::try_from).transpose()
     }
 
-    /// Every device of an account.
-    pub(super) async fn published_keys_of_all(&mut self, account: Uuid) -> Result<Vec<Published>> {
-        let rows: Vec<Row> = run!(self, |db| sqlx::query_as(OF_DEVICE).bind(account).bind(0_i64).fetch_all(db).await)?;
-        rows.into_iter().map(Published::try_from).collect()
+    /// What every device of some accounts has published, in the order of the devices.
+    pub(in crate::store) async fn published_keys_of(
+        &mut self,
+        accounts: &[Uuid],
+    ) -> Result<HashMap<Uuid, Vec<Published>>> {
+        let mut published = HashMap::<_, Vec<_>>::new();
+        for (text, accounts) in OF_ACCOUNTS.padded(self.dialect(), accounts) {
+            let rows: Vec<Row> = run!(&mut *self, |db| {
+                let select = accounts.iter().fold(sqlx::query_as(text), |select, account| select.bind(**account));
+                select.fetch_all(db).await
+            })?;
+            for row in rows {
+                published.entry(row.account_id).or_default().push(row.try_into()?);
+            }
+        }
+        Ok(published)
     }
 
     pub(super) async fn count_keys(&mut self, device: DeviceKey) -> Result<(u64, u64)> {

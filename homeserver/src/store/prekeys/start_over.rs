@@ -6,7 +6,7 @@ use uuid::Uuid;
 use super::{Outcome, gone, refusal};
 use crate::{
     model::{ControlKind, DeviceKey},
-    store::{Ended, Result, Store, Tx, run},
+    store::{Ended, Result, Shares, Store, Tx, run},
 };
 
 impl Store {
@@ -31,12 +31,15 @@ impl Store {
         if published.identity_key.as_deref() == Some(identity) {
             return Ok(Err(refusal(Code::InvalidKey)));
         }
-        for sender in tx.settle_undeliverable(device.account, address, Code::ReceiverGone).await? {
+        let mut shares = Shares::new(&address.server);
+        shares.hold(&mut tx, [device.account]).await?;
+        for sender in tx.settle_undeliverable(device.account, address, Code::ReceiverGone, &mut shares).await? {
             tx.tell(ControlKind::Stored, sender, None, at).await?;
         }
+        tx.forget_statuses(device.account, Some(device.device), &mut shares).await?;
+        shares.flush(&mut tx).await?;
         let ended = tx.end_sessions(device.account, Some(session), at).await?;
         tx.forget_keys(device).await?;
-        tx.recount_shares(device.account).await?;
         tx.set_identity_key(device.account, identity).await?;
         tx.write_keys(device, upload).await?;
         tx.set_upload_hash(device, hash).await?;

@@ -1,0 +1,78 @@
+//! Forgetting statuses that devices have stored.
+
+use std::collections::HashMap;
+
+use missive_wire::{MessageId, State};
+use uuid::Uuid;
+
+use super::{Results, grouped};
+use crate::{
+    model::DeviceKey,
+    store::{Result, Shares, Tx, run, statuses::rank, text::Text},
+};
+
+static DELETE: Text = Text::new(
+    "DELETE FROM message_statuses WHERE account_id = ? AND device_id = ? AND (state = ? OR ? = 0) \
+     AND message_id IN (",
+    1,
+    ") RETURNING message_id, sender",
+);
+
+/// Statuses that a device has stored; with a state only those that still tell that one.
+pub(super) struct Acknowledge<'a> {
+    pub(super) at: usize,
+    pub(super) device: DeviceKey,
+    pub(super) ids: &'a [MessageId],
+    pub(super) state: Option<State>,
+}
+
+/// Deletes statuses, together where the device and the state are the same; each for the first who names it.
+pub(super) async fn run(
+    tx: &mut Tx,
+    shares: &mut Shares,
+    all: &[Acknowledge<'_>],
+    results: &mut Results,
+) -> Result<()> {
+    let mut speakers = Vec::new();
+    for ((device, state), group) in grouped(all.iter().map(|one| ((one.device, one.state.map_or(0, rank)), one))) {
+        let mut first = HashMap::new();
+        for one in group {
+            for id in one.ids {
+                first.entry(*id).or_insert(one.at);
+            }
+        }
+        for (id, speaker) in tx.delete_statuses(device, state, &first.keys().copied().collect::<Vec<_>>()).await? {
+            if let Some(at) = first.get(&id) {
+                results.add(*at, 1);
+            }
+            speakers.push((device.account, speaker));
+        }
+    }
+    shares.load(tx, speakers.iter().map(|(account, speaker)| (*account, speaker.as_str()))).await?;
+    for (account, speaker) in &speakers {
+        shares.give(*account, speaker, 0)?;
+    }
+    Ok(())
+}
+
+impl Tx {
+    /// Deletes a device's statuses of these messages, of any state if it is 0; returns their messages and speakers.
+    async fn delete_statuses(
+        &mut self,
+        device: DeviceKey,
+        state: i64,
+        ids: &[MessageId],
+    ) -> Result<Vec<(Uuid, String)>> {
+        let mut deleted = Vec::new();
+        for (text, ids) in DELETE.padded(self.dialect(), ids) {
+            let rows: Vec<(Uuid, String)> = run!(&mut *self, |db| {
+                let delete = sqlx::query_as(text);
+                let delete = delete.bind(device.account).bind(i64::from(device.device.get())).bind(state).bind(state);
+                let delete = ids.iter().fold(delete, |delete, id| delete.bind(**id));
+                delete.fetch_all(db).await
+            })?;
+            deleted.extend(rows);
+        }
+        Ok(deleted)
+    }
+}

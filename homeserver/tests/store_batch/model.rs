@@ -1,0 +1,249 @@
+//! What a batch of operations must come to, one operation after the other, in the order of the phases. Nothing is counted
+//! here: whether there is room is looked up in the rows each time.
+
+use std::collections::{BTreeMap, BTreeSet, HashSet};
+
+use homeserver::{
+    model::{DeviceKey, MessageSelector, NewStatus, PendingRow},
+    store::{Quota, WriteOp, WriteResult},
+};
+use missive_wire::{Code, MessageId, State};
+use uuid::Uuid;
+
+/// The homeserver that the model is of.
+pub const OWN: &str = "one.example";
+
+/// Entries and bytes.
+pub type Held = (i64, i64);
+
+type StatusKey = (DeviceKey, MessageId, String);
+
+#[derive(Default)]
+pub struct Model {
+    pub devices: BTreeSet<DeviceKey>,
+    pub revoked: BTreeSet<Uuid>,
+    pub messages: BTreeMap<i64, (DeviceKey, PendingRow)>,
+    pub statuses: BTreeMap<StatusKey, (State, Option<Code>)>,
+    /// The ids of one-time keys that are left, of EC and Kyber alike.
+    pub keys: BTreeMap<DeviceKey, Vec<u32>>,
+}
+
+/// An operation, of which request, and what it came to.
+#[derive(Clone, Copy)]
+pub struct Ran<'a> {
+    pub request: usize,
+    pub op: &'a WriteOp,
+    pub result: &'a WriteResult,
+}
+
+fn order(state: State) -> usize {
+    let rising = [State::Undeliverable, State::Received, State::Read];
+    rising.iter().position(|one| *one == state).unwrap()
+}
+
+fn origin(sender: &str) -> Option<&str> {
+    let (_, server) = sender.split_once('@').unwrap();
+    (server != OWN).then_some(server)
+}
+
+impl Model {
+    /// Runs a batch, comparing what each operation came to.
+    pub fn run(&mut self, batch: &[Ran<'_>]) {
+        let (mut segments, mut of_request) = (Vec::<Vec<Ran<'_>>>::new(), BTreeMap::<usize, usize>::new());
+        for ran in batch {
+            let segment = of_request.entry(ran.request).or_default();
+            segments.resize(segments.len().max(*segment + 1), Vec::new());
+            segments[*segment].push(*ran);
+            *segment += usize::from(matches!(ran.op, WriteOp::Settle { which: MessageSelector::Id(_), .. }));
+        }
+        for segment in segments {
+            self.run_segment(&segment);
+        }
+    }
+
+    fn run_segment(&mut self, segment: &[Ran<'_>]) {
+        let mut full = HashSet::new();
+        for ran in segment {
+            self.store(ran, &mut full);
+        }
+        let mut told = Vec::new();
+        for ran in segment {
+            told.extend(self.settle(ran));
+        }
+        for status in told {
+            self.put(&status, None);
+        }
+        for ran in segment {
+            if let WriteOp::PutStatus(status, quota) = ran.op {
+                let expected = self.put(status, *quota);
+                assert_eq!(format!("{:?}", ran.result), expected, "{:?}", ran.op);
+            }
+        }
+        self.acknowledge(segment);
+        for ran in segment {
+            self.claim(ran);
+        }
+    }
+
+    fn store(&mut self, ran: &Ran<'_>, full: &mut HashSet<(usize, DeviceKey, String, u8)>) {
+        let WriteOp::Store { device, message, quota } = ran.op else { return };
+        let sender = message.sender.to_string();
+        let kept = self.messages.iter().find(|(_, (of, row))| {
+            of == device
+                && row.message_id == message.id
+                && row.sender == message.sender
+                && row.sender_device == message.sender_device
+        });
+        if let Some((kept, _)) = kept {
+            assert!(matches!(ran.result, WriteResult::Stored { seq, new: false } if seq == kept), "{:?}", ran.result);
+            return;
+        }
+        let bytes = i64::try_from(message.content.decode().len()).unwrap();
+        let pair = (ran.request, *device, sender.clone(), message.sender_device.get());
+        if full.contains(&pair) {
+            assert!(matches!(ran.result, WriteResult::Full), "{:?}", ran.result);
+        } else if !self.devices.contains(device) || self.revoked.contains(&device.account) {
+            assert!(matches!(ran.result, WriteResult::Gone), "{:?}", ran.result);
+        } else if !self.has_room(device.account, &sender, bytes, *quota) {
+            assert!(matches!(ran.result, WriteResult::Full), "{:?}", ran.result);
+            full.insert(pair);
+        } else {
+            let WriteResult::Stored { seq, new: true } = *ran.result else { panic!("{:?}", ran.result) };
+            assert!(self.messages.keys().all(|other| *other < seq), "places rise");
+            let row = PendingRow {
+                seq,
+                sender: message.sender.clone(),
+                sender_id: message.sender_id,
+                sender_device: message.sender_device,
+                message_id: message.id,
+                bytes,
+            };
+            self.messages.insert(seq, (*device, row));
+        }
+    }
+
+    fn settle(&mut self, ran: &Ran<'_>) -> Vec<NewStatus> {
+        let WriteOp::Settle { device, receiver, which, state, code } = ran.op else { return Vec::new() };
+        let meant = |row: &PendingRow| match which {
+            MessageSelector::Triple(sender, device, id) => {
+                (&row.sender, row.sender_device, row.message_id) == (sender, *device, *id)
+            }
+            MessageSelector::Id(id) => row.message_id == *id,
+            MessageSelector::Row(wanted) => row.seq == wanted.seq,
+        };
+        let gone = self.messages.extract_if(.., |_, (of, row)| of == device && meant(row)).collect::<Vec<_>>();
+        let WriteResult::Settled(rows) = ran.result else { panic!("{:?}", ran.result) };
+        let settled = rows.iter().map(|row| (row.seq, row.message_id, row.sender)).collect::<BTreeSet<_>>();
+        let expected = gone.iter().map(|(seq, (_, row))| (*seq, row.message_id, row.sending_device()));
+        assert_eq!(settled, expected.collect(), "{which:?}");
+        let told = gone.into_iter().filter_map(|(_, (_, row))| {
+            let (device, message_id, sender) = (row.sending_device()?, row.message_id, receiver.clone());
+            Some(NewStatus { device, message_id, state: *state, sender, code: *code })
+        });
+        told.collect()
+    }
+
+    fn put(&mut self, status: &NewStatus, quota: Option<Quota>) -> String {
+        let key = (status.device, status.message_id, status.sender.to_string());
+        let kept = self.statuses.get(&key).map(|(state, _)| order(*state));
+        if kept.is_some_and(|kept| kept >= order(status.state)) {
+            return "Done(0)".to_owned();
+        }
+        if kept.is_none() {
+            let revoked = self.revoked.contains(&status.device.account) && quota.is_some();
+            if !self.devices.contains(&status.device) || revoked {
+                return "Gone".to_owned();
+            }
+            if quota.is_some_and(|quota| !self.has_room(status.device.account, &key.2, 0, quota)) {
+                return "Full".to_owned();
+            }
+        }
+        self.statuses.insert(key, (status.state, status.code));
+        "Done(1)".to_owned()
+    }
+
+    /// Those of one device and state go together.
+    fn acknowledge(&mut self, segment: &[Ran<'_>]) {
+        let mut groups = Vec::<((DeviceKey, Option<State>), Vec<Ran<'_>>)>::new();
+        for ran in segment {
+            let WriteOp::AcknowledgeStatuses { device, state, .. } = ran.op else { continue };
+            match groups.iter_mut().find(|(key, _)| *key == (*device, *state)) {
+                Some((_, group)) => group.push(*ran),
+                None => groups.push(((*device, *state), vec![*ran])),
+            }
+        }
+        for ran in groups.into_iter().flat_map(|(_, group)| group) {
+            let WriteOp::AcknowledgeStatuses { device, ids, state } = ran.op else { continue };
+            let gone = self.statuses.extract_if(.., |(of, id, _), (kept, _)| {
+                of == device && ids.contains(id) && state.is_none_or(|state| state == *kept)
+            });
+            let gone = gone.count();
+            assert!(matches!(ran.result, WriteResult::Done(rows) if *rows == gone as u64), "{:?}", ran.result);
+        }
+    }
+
+    fn claim(&mut self, ran: &Ran<'_>) {
+        let WriteOp::Claim { account } = ran.op else { return };
+        let WriteResult::Claimed(claimed) = ran.result else { panic!("{:?}", ran.result) };
+        let refused = claimed.as_ref().err().map(|refusal| refusal.code);
+        if !self.devices.iter().any(|device| device.account == *account) {
+            assert_eq!(refused, Some(Code::NotFound));
+        } else if self.revoked.contains(account) {
+            assert_eq!(refused, Some(Code::ReceiverGone));
+        } else if !self.keys.keys().any(|device| device.account == *account) {
+            assert_eq!(refused, Some(Code::NoKeys));
+        } else {
+            let claimed = claimed.as_ref().unwrap();
+            let devices = self.keys.iter_mut().filter(|(device, _)| device.account == *account);
+            for ((device, keys), claimed) in devices.zip(&claimed.bundle.devices) {
+                let oldest = (!keys.is_empty()).then(|| keys.remove(0));
+                assert_eq!(claimed.device_id, device.device);
+                assert_eq!(claimed.pre_key.as_ref().map(|key| key.key_id), oldest);
+                assert_eq!(claimed.pq_pre_key.key_id, oldest.unwrap_or(1), "the last resort has id 1");
+            }
+        }
+    }
+
+    fn has_room(&self, account: Uuid, sender: &str, bytes: i64, quota: Quota) -> bool {
+        let within = |held: Held, part: u64| {
+            let (entries, most) = match part {
+                1 => (quota.entries, quota.bytes),
+                part => ((quota.entries / part).max(64), (quota.bytes / part).max(512 * 1024)),
+            };
+            held.0 < i64::try_from(entries).unwrap() && held.1 + bytes <= i64::try_from(most).unwrap()
+        };
+        let shares = self.shares();
+        let share = |sender: &str| shares.get(&(account, sender.to_owned())).copied().unwrap_or_default();
+        let all = self.accounts().get(&account).copied().unwrap_or_default();
+        let of_origin = origin(sender).map(|server| share(&format!("@{server}")));
+        within(all, 1) && within(share(sender), 10) && of_origin.is_none_or(|held| within(held, 2))
+    }
+
+    /// What every account's rows come to.
+    pub fn accounts(&self) -> BTreeMap<Uuid, Held> {
+        let mut held = self.devices.iter().map(|device| (device.account, (0, 0))).collect::<BTreeMap<_, Held>>();
+        for (account, _, bytes) in self.entries() {
+            let held = held.entry(account).or_default();
+            *held = (held.0 + 1, held.1 + bytes);
+        }
+        held
+    }
+
+    /// What the rows of every sender, and of every other homeserver, come to.
+    pub fn shares(&self) -> BTreeMap<(Uuid, String), Held> {
+        let mut held = BTreeMap::<_, Held>::new();
+        for (account, sender, bytes) in self.entries() {
+            let origin = origin(&sender).map(|server| format!("@{server}"));
+            for sender in [Some(sender), origin].into_iter().flatten() {
+                let held = held.entry((account, sender)).or_default();
+                *held = (held.0 + 1, held.1 + bytes);
+            }
+        }
+        held
+    }
+
+    fn entries(&self) -> impl Iterator<Item = (Uuid, String, i64)> {
+        let messages = self.messages.values().map(|(of, row)| (of.account, row.sender.to_string(), row.bytes));
+        messages.chain(self.statuses.keys().map(|(of, _, speaker)| (of.account, speaker.clone(), 0)))
+    }
+}
