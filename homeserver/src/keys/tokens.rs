@@ -1,10 +1,14 @@
 //! Access and refresh tokens: JWTs signed with Ed25519 (RFC 7519, RFC 8037).
 
+use std::{sync::Arc, time::Duration};
+
 use base64::{Engine as _, engine::general_purpose::URL_SAFE_NO_PAD};
 use ed25519_dalek::{SigningKey, pkcs8::EncodePrivateKey as _};
 use jsonwebtoken::{Algorithm, DecodingKey, EncodingKey, Header, Validation, decode, decode_header, encode};
 use missive_wire::{DeviceId, Scope};
+use moka::sync::Cache;
 use serde::{Deserialize, Serialize, de::DeserializeOwned};
+use sha2::{Digest as _, Sha256};
 use uuid::Uuid;
 use zeroize::Zeroizing;
 
@@ -12,12 +16,16 @@ use super::master::{MasterKey, keyed_hash};
 use crate::clock::Clock;
 
 /// How long an access token lives.
-pub const ACCESS_SECONDS: i64 = 15 * 60;
+pub const ACCESS_SECONDS: i64 = ACCESS_LIFETIME.as_secs().cast_signed();
+const ACCESS_LIFETIME: Duration = Duration::from_mins(15);
 /// How long a refresh token lives.
 pub const REFRESH_SECONDS: i64 = 30 * 24 * 60 * 60;
 
 const ACCESS_TYPE: &str = "at+jwt";
 const REFRESH_TYPE: &str = "rt+jwt";
+
+/// How many access tokens are remembered to be ours: a signature costs more to check than most requests to answer.
+const REMEMBERED: u64 = 10_000;
 
 /// What an access token says. Times are seconds since the epoch.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -65,6 +73,8 @@ pub struct TokenKeys {
     encoding: EncodingKey,
     decoding: DecodingKey,
     successor_key: Zeroizing<[u8; 32]>,
+    /// Access tokens whose signatures were good, by their SHA-256 digests.
+    verified: Cache<[u8; 32], Arc<AccessClaims>>,
 }
 
 impl TokenKeys {
@@ -86,6 +96,7 @@ impl TokenKeys {
             encoding: EncodingKey::from_ed_der(der.as_bytes()),
             decoding: DecodingKey::from_ed_der(&public),
             successor_key: master.derive("refresh-token-successor"),
+            verified: Cache::builder().max_capacity(REMEMBERED).time_to_live(ACCESS_LIFETIME).build(),
         })
     }
 
@@ -101,8 +112,16 @@ impl TokenKeys {
 
     /// Reads an access token that is valid at `now` (seconds).
     pub fn verify_access(&self, token: &str, now: i64) -> Result<AccessClaims, TokenError> {
-        let claims: AccessClaims = self.verify(ACCESS_TYPE, token)?;
-        if claims.exp > now { Ok(claims) } else { Err(TokenError::Expired) }
+        let digest = Sha256::digest(token).into();
+        let claims = match self.verified.get(&digest) {
+            Some(claims) => claims,
+            None => {
+                let claims = Arc::new(self.verify::<AccessClaims>(ACCESS_TYPE, token)?);
+                self.verified.insert(digest, claims.clone());
+                claims
+            }
+        };
+        if claims.exp > now { Ok(AccessClaims::clone(&claims)) } else { Err(TokenError::Expired) }
     }
 
     /// Reads a refresh token that is valid at `now` (seconds).
