@@ -8,7 +8,7 @@ use uuid::Uuid;
 use super::Results;
 use crate::{
     model::{DeviceKey, PendingRow},
-    store::{Quota, Result, Shares, Tx, WriteResult, corrupt, run, shares::Room, text::Text},
+    store::{Quota, Result, Shares, Tx, WriteResult, corrupt, messages::device_of, run, shares::Room, text::Text},
 };
 
 static STORED_ALREADY: Text = Text::new(
@@ -35,7 +35,7 @@ pub(super) struct Store<'a> {
 }
 
 /// What tells messages apart.
-type Key = (DeviceKey, MessageId, String, DeviceId);
+type Key<'a> = (DeviceKey, MessageId, &'a str, DeviceId);
 
 /// Where a message is that is kept, or will be.
 #[derive(Clone, Copy)]
@@ -48,7 +48,7 @@ enum Place {
 
 /// A message with room taken for it.
 struct New<'a> {
-    store: Store<'a>,
+    store: &'a Store<'a>,
     content: Vec<u8>,
 }
 
@@ -57,8 +57,8 @@ impl<'a> Store<'a> {
         Self { at, request, device, message, sender: message.sender.to_string(), quota }
     }
 
-    fn key(&self) -> Key {
-        (self.device, self.message.id, self.sender.clone(), self.message.sender_device)
+    fn key(&self) -> Key<'_> {
+        (self.device, self.message.id, &self.sender, self.message.sender_device)
     }
 
     fn row(&self, seq: i64, bytes: i64) -> PendingRow {
@@ -73,60 +73,101 @@ impl<'a> Store<'a> {
     }
 }
 
-/// Keeps what is not there yet and finds room, in the order of the operations. A message behind one of the same request
-/// and pair of devices that found no room finds none either, however small it is: it would overtake it. Returns the rows
-/// that are new.
+/// Keeps what is not there yet and finds room, in the order of the operations. Returns the rows that are new.
 pub(super) async fn run(
     tx: &mut Tx,
     shares: &mut Shares,
-    stores: Vec<Store<'_>>,
+    stores: &[Store<'_>],
     results: &mut Results,
 ) -> Result<Vec<(DeviceKey, PendingRow)>> {
     shares.load(tx, stores.iter().map(|store| (store.device.account, store.sender.as_str()))).await?;
-    let mut places = stored_already(tx, &stores).await?;
-    let mut full = HashSet::new();
-    let (mut new, mut again) = (Vec::<New<'_>>::new(), Vec::new());
+    let mut plan = Plan::of(tx, stores).await?;
     for store in stores {
-        if let Some(place) = places.get(&store.key()) {
-            again.push((store.at, *place));
-            continue;
-        }
-        let pair = (store.request, store.device, store.message.sender_device, &store.message.sender);
-        let content = store.message.content.decode();
-        let room = if full.contains(&pair) {
-            Room::Full
-        } else {
-            shares.take(store.device, &store.sender, length(&content)?, Some(store.quota))?
-        };
-        match room {
-            Room::Taken => {
-                places.insert(store.key(), Place::New(new.len()));
-                new.push(New { store, content });
-            }
-            Room::Full => {
-                full.insert(pair);
-                results.set(store.at, WriteResult::Full);
-            }
-            Room::Gone => results.set(store.at, WriteResult::Gone),
+        if let Some(refused) = plan.consider(store, shares)? {
+            results.set(store.at, refused);
         }
     }
-    let seqs = insert(tx, &new).await?;
-    for (new, seq) in new.iter().zip(&seqs) {
-        results.set(new.store.at, WriteResult::Stored { seq: *seq, new: true });
-    }
-    for (at, place) in again {
+    let seqs = insert(tx, &plan.new).await?;
+    for (at, place) in plan.again {
         let seq = match place {
             Place::At(seq) => seq,
             Place::New(number) => *seqs.get(number).ok_or_else(|| corrupt("place"))?,
         };
         results.set(at, WriteResult::Stored { seq, new: false });
     }
-    let rows = new.iter().zip(seqs).map(|(new, seq)| Ok((new.store.device, new.store.row(seq, length(&new.content)?))));
-    rows.collect()
+    let mut rows = Vec::with_capacity(seqs.len());
+    for (New { store, content }, seq) in plan.new.iter().zip(seqs) {
+        results.set(store.at, WriteResult::Stored { seq, new: true });
+        rows.push((store.device, store.row(seq, length(content)?)));
+    }
+    Ok(rows)
 }
 
-async fn stored_already(tx: &mut Tx, stores: &[Store<'_>]) -> Result<HashMap<Key, Place>> {
-    let mut places = HashMap::new();
+/// What is to become of the messages.
+struct Plan<'a> {
+    numbers: HashMap<Key<'a>, usize>,
+    /// By those numbers.
+    places: Vec<Option<Place>>,
+    /// The pairs of devices of each request of which a message found no room.
+    full: HashSet<(usize, DeviceKey, &'a str, DeviceId)>,
+    new: Vec<New<'a>>,
+    /// Operations on messages that are there, or will be.
+    again: Vec<(usize, Place)>,
+}
+
+impl<'a> Plan<'a> {
+    async fn of(tx: &mut Tx, stores: &'a [Store<'a>]) -> Result<Self> {
+        let numbers = numbered(stores);
+        let places = stored_already(tx, stores, &numbers).await?;
+        Ok(Self { numbers, places, full: HashSet::new(), new: Vec::new(), again: Vec::new() })
+    }
+
+    /// Takes room for a message, or says why there is none. One behind another of the same request and pair of devices
+    /// that found no room finds none either, however small it is: it would overtake it.
+    fn consider(&mut self, store: &'a Store<'a>, shares: &mut Shares) -> Result<Option<WriteResult>> {
+        let number = self.numbers.get(&store.key()).copied();
+        let place = number.and_then(|number| self.places.get_mut(number)).ok_or_else(|| corrupt("place"))?;
+        if let Some(place) = *place {
+            self.again.push((store.at, place));
+            return Ok(None);
+        }
+        let pair = (store.request, store.device, store.sender.as_str(), store.message.sender_device);
+        if self.full.contains(&pair) {
+            return Ok(Some(WriteResult::Full));
+        }
+        let content = store.message.content.decode();
+        Ok(match shares.take(store.device, &store.sender, length(&content)?, Some(store.quota))? {
+            Room::Taken => {
+                *place = Some(Place::New(self.new.len()));
+                self.new.push(New { store, content });
+                None
+            }
+            Room::Full => {
+                self.full.insert(pair);
+                Some(WriteResult::Full)
+            }
+            Room::Gone => Some(WriteResult::Gone),
+        })
+    }
+}
+
+/// A number for every message that is spoken of, below the number of operations.
+fn numbered<'a>(stores: &'a [Store<'_>]) -> HashMap<Key<'a>, usize> {
+    let mut numbers = HashMap::with_capacity(stores.len());
+    for store in stores {
+        let next = numbers.len();
+        numbers.entry(store.key()).or_insert(next);
+    }
+    numbers
+}
+
+/// By those numbers, where messages are that are there already.
+async fn stored_already(
+    tx: &mut Tx,
+    stores: &[Store<'_>],
+    numbers: &HashMap<Key<'_>, usize>,
+) -> Result<Vec<Option<Place>>> {
+    let mut places = vec![None; stores.len()];
     for (text, stores) in STORED_ALREADY.padded(tx.dialect(), stores) {
         let rows: Vec<(i64, Uuid, i64, Uuid, String, i64)> = run!(&mut *tx, |db| {
             let select = stores.iter().fold(sqlx::query_as(text), |select, Store { device, message, sender, .. }| {
@@ -140,9 +181,11 @@ async fn stored_already(tx: &mut Tx, stores: &[Store<'_>]) -> Result<HashMap<Key
             select.fetch_all(db).await
         })?;
         for (seq, account, device, id, sender, sender_device) in rows {
-            let device = DeviceKey { account, device: crate::store::messages::device_of(device)? };
-            let sender_device = crate::store::messages::device_of(sender_device)?;
-            places.insert((device, id, sender, sender_device), Place::At(seq));
+            let device = DeviceKey { account, device: device_of(device)? };
+            let sender_device = device_of(sender_device)?;
+            if let Some(number) = numbers.get(&(device, id, sender.as_str(), sender_device)) {
+                places[*number] = Some(Place::At(seq));
+            }
         }
     }
     Ok(places)
