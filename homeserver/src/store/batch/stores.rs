@@ -8,7 +8,13 @@ use uuid::Uuid;
 use super::Results;
 use crate::{
     model::{DeviceKey, PendingRow},
-    store::{Quota, Result, Shares, Tx, WriteResult, corrupt, messages::device_of, run, shares::Room, text::Text},
+    store::{
+        Quota, Result, Shares, Tx, WriteResult, corrupt,
+        messages::device_of,
+        run,
+        shares::Room,
+        text::{Dialect, Text},
+    },
 };
 
 static STORED_ALREADY: Text = Text::new(
@@ -17,12 +23,37 @@ static STORED_ALREADY: Text = Text::new(
     ") AS new CROSS JOIN pending_messages AS m WHERE m.message_id = new.column1 AND m.account_id = new.column2 \
      AND m.device_id = new.column3 AND m.sender = new.column4 AND m.sender_device = new.column5",
 );
-static INSERT: Text = Text::new(
-    "INSERT INTO pending_messages \
-     (account_id, device_id, sender, sender_id, sender_device, message_id, kind, content, sent_at) VALUES ",
-    9,
-    " RETURNING seq, message_id",
-);
+
+/// The insertion, and the rest of a text for it.
+macro_rules! insert {
+    ($rest:literal) => {
+        Text::new(
+            "INSERT INTO pending_messages \
+             (account_id, device_id, sender, sender_id, sender_device, message_id, kind, content, sent_at) VALUES ",
+            9,
+            $rest,
+        )
+    };
+}
+
+static INSERT: Text = insert!("");
+static INSERT_RETURNING: Text = insert!(" RETURNING seq, message_id");
+
+/// An insertion with a message bound to it.
+macro_rules! bound {
+    ($insert:ident, $new:ident) => {
+        $insert
+            .bind($new.store.device.account)
+            .bind(i64::from($new.store.device.device.get()))
+            .bind($new.store.sender.as_str())
+            .bind($new.store.message.sender_id)
+            .bind(i64::from($new.store.message.sender_device.get()))
+            .bind($new.store.message.id)
+            .bind($new.store.message.kind.map(kind_text))
+            .bind($new.content.as_slice())
+            .bind($new.store.message.sent_at.millis())
+    };
+}
 
 /// A message to be kept.
 pub(super) struct Store<'a> {
@@ -191,31 +222,31 @@ async fn stored_already(
     Ok(places)
 }
 
-/// Inserts messages in their order; returns their places.
+/// Inserts messages in their order; returns their places. Both databases number the rows of a statement in its order.
 async fn insert(tx: &mut Tx, new: &[New<'_>]) -> Result<Vec<i64>> {
     let mut seqs = Vec::with_capacity(new.len());
-    for (text, new) in INSERT.exact(tx.dialect(), new) {
-        let mut rows: Vec<(i64, Uuid)> = run!(&mut *tx, |db| {
-            let insert = new.iter().fold(sqlx::query_as(text), |insert, New { store, content }| {
-                insert
-                    .bind(store.device.account)
-                    .bind(i64::from(store.device.device.get()))
-                    .bind(store.sender.as_str())
-                    .bind(store.message.sender_id)
-                    .bind(i64::from(store.message.sender_device.get()))
-                    .bind(store.message.id)
-                    .bind(store.message.kind.map(kind_text))
-                    .bind(content.as_slice())
-                    .bind(store.message.sent_at.millis())
-            });
-            insert.fetch_all(db).await
-        })?;
-        // Both databases number the rows of a statement in its order. It is not written down, so it is not relied on.
-        rows.sort_unstable();
-        if !rows.iter().map(|(_, id)| *id).eq(new.iter().map(|new| new.store.message.id)) {
-            return Err(corrupt("order of messages"));
+    match tx {
+        Tx::Sqlite(tx) => {
+            for (text, new) in INSERT.exact(Dialect::Sqlite, new) {
+                let insert = new.iter().fold(sqlx::query(text), |insert, new| bound!(insert, new));
+                let last = insert.execute(&mut **tx).await?.last_insert_rowid();
+                // Without gaps: nobody else inserts meanwhile. To return the rows would cost a change of threads each.
+                let first = last + 1 - i64::try_from(new.len()).map_err(|_| corrupt("place"))?;
+                seqs.extend(first..=last);
+            }
         }
-        seqs.extend(rows.into_iter().map(|(seq, _)| seq));
+        Tx::Postgres(tx) => {
+            for (text, new) in INSERT_RETURNING.exact(Dialect::Postgres, new) {
+                let insert = new.iter().fold(sqlx::query_as(text), |insert, new| bound!(insert, new));
+                let mut rows: Vec<(i64, Uuid)> = insert.fetch_all(&mut **tx).await?;
+                rows.sort_unstable();
+                // That is not written down, so it is not relied on.
+                if !rows.iter().map(|(_, id)| *id).eq(new.iter().map(|new| new.store.message.id)) {
+                    return Err(corrupt("order of messages"));
+                }
+                seqs.extend(rows.into_iter().map(|(seq, _)| seq));
+            }
+        }
     }
     Ok(seqs)
 }
