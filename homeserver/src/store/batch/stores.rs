@@ -13,15 +13,17 @@ use crate::{
         messages::device_of,
         run,
         shares::Room,
-        text::{Dialect, Text},
+        text::{Dialect, Text, lookup},
     },
 };
 
-static STORED_ALREADY: Text = Text::new(
-    "SELECT m.seq, m.account_id, m.device_id, m.message_id, m.sender, m.sender_device FROM (VALUES ",
+static STORED_ALREADY: Text = lookup!(
+    "SELECT found.seq, found.account_id, found.device_id, found.message_id, found.sender, found.sender_device",
     5,
-    ") AS new CROSS JOIN pending_messages AS m WHERE m.message_id = new.column1 AND m.account_id = new.column2 \
-     AND m.device_id = new.column3 AND m.sender = new.column4 AND m.sender_device = new.column5",
+    "pending_messages",
+    "found.message_id = wanted.column1 AND found.account_id = wanted.column2 AND found.device_id = wanted.column3 \
+     AND found.sender = wanted.column4 AND found.sender_device = wanted.column5",
+    ""
 );
 
 /// The insertion, and the rest of a text for it.
