@@ -133,8 +133,8 @@ impl Witness {
         match self {
             Self::Sqlite(db) => sqlx::query_scalar("PRAGMA data_version").fetch_one(db).await.unwrap(),
             Self::Postgres(db) => {
-                // Statistics are flushed by idle backends after at most a second.
-                tokio::time::sleep(Duration::from_millis(1_500)).await;
+                // An idle backend that has flushed its statistics a moment ago does so again after ten seconds.
+                tokio::time::sleep(Duration::from_millis(10_500)).await;
                 // The sequence of places shows at once that a message was stored, even if it went again.
                 sqlx::query_scalar(
                     "SELECT CAST(sum(n_tup_ins + n_tup_upd + n_tup_del) AS BIGINT) + coalesce(pg_sequence_last_value( \

@@ -254,6 +254,10 @@ async fn check(kind: Kind) {
     batches.model.revoked.insert(account(2));
     batches.run().await;
     assert!(batches.model.messages.len() > 100, "more than one account has much");
+    if kind == Kind::Sqlite {
+        let log = std::fs::metadata(directory.path().join("homeserver.db-wal")).unwrap().len();
+        assert!(log < 32 * 1024 * 1024, "the write-ahead log is bounded, and has {log} bytes");
+    }
 
     // Whoever goes takes all of it along.
     for (n, name) in ACCOUNTS.iter().enumerate().take(3) {

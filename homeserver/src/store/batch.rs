@@ -105,7 +105,7 @@ impl<'a> Segment<'a> {
         // Before anything is held, so that all is held at once, the senders to be told included.
         let mut found = Found::read(tx, &self.settles).await?;
         shares.hold(tx, self.accounts(&found)).await?;
-        found.add(stores::run(tx, shares, self.stores, results).await?);
+        found.add(stores::run(tx, shares, &self.stores, results).await?);
         let mut statuses = settles::run(tx, shares, &self.settles, &found, results).await?;
         statuses.extend(self.statuses);
         for (at, result) in statuses::put(tx, shares, &statuses).await? {

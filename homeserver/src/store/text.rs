@@ -27,16 +27,21 @@ pub(super) enum Dialect {
 
 /// A statement with a list of rows in it. A parameter is written `?`, and they are bound in the order in which they come.
 pub(super) struct Text {
-    before: &'static str,
+    /// By dialect: what comes before the list, and after it.
+    around: [(&'static str, &'static str); 2],
     columns: usize,
-    after: &'static str,
     texts: [[OnceLock<SqlStr>; SIZES]; 2],
 }
 
 impl Text {
     /// The list is between `before` and `after`, each row of so many columns: `(?, ?), (?, ?)`.
     pub(super) const fn new(before: &'static str, columns: usize, after: &'static str) -> Self {
-        Self { before, columns, after, texts: [const { [const { OnceLock::new() }; SIZES] }; 2] }
+        Self::of_each([(before, after); 2], columns)
+    }
+
+    /// The same where the databases differ: SQLite's first.
+    pub(super) const fn of_each(around: [(&'static str, &'static str); 2], columns: usize) -> Self {
+        Self { around, columns, texts: [const { [const { OnceLock::new() }; SIZES] }; 2] }
     }
 
     /// The statements for so many rows, where a row may come twice: the last ones fill the list up.
@@ -64,7 +69,8 @@ impl Text {
 
     fn write(&self, dialect: Dialect, rows: usize) -> SqlStr {
         let row = format!("({})", vec!["?"; self.columns].join(", "));
-        let text = [self.before, &vec![row.as_str(); rows].join(", "), self.after].concat();
+        let (before, after) = self.around[dialect as usize];
+        let text = [before, &vec![row.as_str(); rows].join(", "), after].concat();
         let text = match dialect {
             Dialect::Sqlite => text,
             Dialect::Postgres => numbered(&text),
@@ -73,6 +79,36 @@ impl Text {
         AssertSqlSafe(Arc::<str>::from(text)).into_sql_str()
     }
 }
+
+/// A statement that looks each row of the list up by a key of `$table`: the list is `wanted`, the table `found`. On
+/// PostgreSQL, `OFFSET 0` keeps it from doing that the other way round, and reading the whole table: it would, if the table
+/// was empty when the plan was made that it keeps.
+macro_rules! lookup {
+    ($before:literal, $columns:literal, $table:literal, $key:literal, $after:literal) => {
+        $crate::store::text::Text::of_each(
+            [
+                (
+                    concat!($before, " FROM (VALUES "),
+                    concat!(") AS wanted CROSS JOIN ", $table, " AS found WHERE ", $key, $after),
+                ),
+                (
+                    concat!($before, " FROM (VALUES "),
+                    concat!(
+                        ") AS wanted CROSS JOIN LATERAL (SELECT found.ctid, * FROM ",
+                        $table,
+                        " AS found WHERE ",
+                        $key,
+                        " OFFSET 0) AS found",
+                        $after
+                    ),
+                ),
+            ],
+            $columns,
+        )
+    };
+}
+
+pub(super) use lookup;
 
 fn numbered(text: &str) -> String {
     let mut parts = text.split('?');

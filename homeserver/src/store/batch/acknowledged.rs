@@ -11,11 +11,24 @@ use crate::{
     store::{Result, Shares, Tx, run, statuses::rank, text::Text},
 };
 
-static DELETE: Text = Text::new(
-    "DELETE FROM message_statuses WHERE account_id = ? AND device_id = ? AND (state = ? OR ? = 0) \
-     AND message_id IN (",
+/// PostgreSQL is made to look each up, as in every [`crate::store::text::lookup`].
+static DELETE: Text = Text::of_each(
+    [
+        (
+            "WITH of (account_id, device_id, state) AS (VALUES (?, ?, ?)) DELETE FROM message_statuses \
+             WHERE account_id = (SELECT account_id FROM of) AND device_id = (SELECT device_id FROM of) \
+             AND (SELECT state FROM of) IN (0, state) AND message_id IN (",
+            ") RETURNING message_id, sender",
+        ),
+        (
+            "WITH of (account_id, device_id, state) AS (VALUES (?, ?, ?)) DELETE FROM message_statuses \
+             WHERE ctid = ANY (ARRAY(SELECT found.ctid FROM of CROSS JOIN (VALUES ",
+            ") AS wanted CROSS JOIN LATERAL (SELECT s.ctid FROM message_statuses AS s \
+             WHERE s.account_id = of.account_id AND s.device_id = of.device_id AND s.message_id = wanted.column1 \
+             AND of.state IN (0, s.state) OFFSET 0) AS found)) RETURNING message_id, sender",
+        ),
+    ],
     1,
-    ") RETURNING message_id, sender",
 );
 
 /// Statuses that a device has stored; with a state only those that still tell that one.
@@ -67,7 +80,7 @@ impl Tx {
         for (text, ids) in DELETE.padded(self.dialect(), ids) {
             let rows: Vec<(Uuid, String)> = run!(&mut *self, |db| {
                 let delete = sqlx::query_as(text);
-                let delete = delete.bind(device.account).bind(i64::from(device.device.get())).bind(state).bind(state);
+                let delete = delete.bind(device.account).bind(i64::from(device.device.get())).bind(state);
                 let delete = ids.iter().fold(delete, |delete, id| delete.bind(**id));
                 delete.fetch_all(db).await
             })?;

@@ -8,23 +8,30 @@ use uuid::Uuid;
 use super::{Put, Results};
 use crate::{
     model::{DeviceKey, MessageSelector, NewStatus, PendingRow, SettledRow},
-    store::{Result, Shares, Tx, WriteResult, corrupt, messages::device_of, run, text::Text},
+    store::{
+        Result, Shares, Tx, WriteResult, corrupt,
+        messages::device_of,
+        run,
+        text::{Text, lookup},
+    },
 };
 
-static BY_TRIPLE: Text = Text::new(
-    "SELECT m.seq, m.account_id, m.device_id, m.sender, m.sender_id, m.sender_device, m.message_id, \
-     CAST(length(m.content) AS BIGINT) FROM (VALUES ",
+static BY_TRIPLE: Text = lookup!(
+    "SELECT found.seq, found.account_id, found.device_id, found.sender, found.sender_id, found.sender_device, \
+     found.message_id, CAST(length(found.content) AS BIGINT)",
     5,
-    ") AS wanted CROSS JOIN pending_messages AS m WHERE m.message_id = wanted.column1 \
-     AND m.account_id = wanted.column2 AND m.device_id = wanted.column3 AND m.sender = wanted.column4 \
-     AND m.sender_device = wanted.column5",
+    "pending_messages",
+    "found.message_id = wanted.column1 AND found.account_id = wanted.column2 AND found.device_id = wanted.column3 \
+     AND found.sender = wanted.column4 AND found.sender_device = wanted.column5",
+    ""
 );
-static BY_ID: Text = Text::new(
-    "SELECT m.seq, m.account_id, m.device_id, m.sender, m.sender_id, m.sender_device, m.message_id, \
-     CAST(length(m.content) AS BIGINT) FROM (VALUES ",
+static BY_ID: Text = lookup!(
+    "SELECT found.seq, found.account_id, found.device_id, found.sender, found.sender_id, found.sender_device, \
+     found.message_id, CAST(length(found.content) AS BIGINT)",
     3,
-    ") AS wanted CROSS JOIN pending_messages AS m WHERE m.message_id = wanted.column1 \
-     AND m.account_id = wanted.column2 AND m.device_id = wanted.column3",
+    "pending_messages",
+    "found.message_id = wanted.column1 AND found.account_id = wanted.column2 AND found.device_id = wanted.column3",
+    ""
 );
 static DELETE: Text =
     Text::new("DELETE FROM pending_messages WHERE seq IN (", 1, ") RETURNING seq, account_id, device_id");

@@ -8,15 +8,22 @@ use uuid::Uuid;
 use crate::{
     model::{DeviceKey, NewStatus},
     store::{
-        Quota, Result, Shares, Tx, WriteResult, messages::device_of, run, shares::Room, statuses::rank, text::Text,
+        Quota, Result, Shares, Tx, WriteResult,
+        messages::device_of,
+        run,
+        shares::Room,
+        statuses::rank,
+        text::{Text, lookup},
     },
 };
 
-static KEPT: Text = Text::new(
-    "SELECT s.account_id, s.device_id, s.message_id, s.sender, s.state FROM (VALUES ",
+static KEPT: Text = lookup!(
+    "SELECT found.account_id, found.device_id, found.message_id, found.sender, found.state",
     4,
-    ") AS new CROSS JOIN message_statuses AS s WHERE s.account_id = new.column1 AND s.device_id = new.column2 \
-     AND s.message_id = new.column3 AND s.sender = new.column4",
+    "message_statuses",
+    "found.account_id = wanted.column1 AND found.device_id = wanted.column2 AND found.message_id = wanted.column3 \
+     AND found.sender = wanted.column4",
+    ""
 );
 static WRITE: Text = Text::new(
     "INSERT INTO message_statuses (account_id, device_id, message_id, sender, state, code) VALUES ",

@@ -8,21 +8,56 @@ use uuid::Uuid;
 use super::Results;
 use crate::{
     model::{DeviceKey, PendingRow},
-    store::{Quota, Result, Shares, Tx, WriteResult, corrupt, run, shares::Room, text::Text},
+    store::{
+        Quota, Result, Shares, Tx, WriteResult, corrupt,
+        messages::device_of,
+        run,
+        shares::Room,
+        text::{Dialect, Text, lookup},
+    },
 };
 
-static STORED_ALREADY: Text = Text::new(
-    "SELECT m.seq, m.account_id, m.device_id, m.message_id, m.sender, m.sender_device FROM (VALUES ",
+static STORED_ALREADY: Text = lookup!(
+    "SELECT found.seq, found.account_id, found.device_id, found.message_id, found.sender, found.sender_device",
     5,
-    ") AS new CROSS JOIN pending_messages AS m WHERE m.message_id = new.column1 AND m.account_id = new.column2 \
-     AND m.device_id = new.column3 AND m.sender = new.column4 AND m.sender_device = new.column5",
+    "pending_messages",
+    "found.message_id = wanted.column1 AND found.account_id = wanted.column2 AND found.device_id = wanted.column3 \
+     AND found.sender = wanted.column4 AND found.sender_device = wanted.column5",
+    ""
 );
-static INSERT: Text = Text::new(
-    "INSERT INTO pending_messages \
-     (account_id, device_id, sender, sender_id, sender_device, message_id, kind, content, sent_at, stored_at) VALUES ",
-    10,
-    " RETURNING seq, message_id",
-);
+
+/// The insertion, and the rest of a text for it.
+macro_rules! insert {
+    ($rest:literal) => {
+        Text::new(
+            "INSERT INTO pending_messages \
+             (account_id, device_id, sender, sender_id, sender_device, message_id, kind, content, sent_at, stored_at) \
+             VALUES ",
+            10,
+            $rest,
+        )
+    };
+}
+
+static INSERT: Text = insert!("");
+static INSERT_RETURNING: Text = insert!(" RETURNING seq, message_id");
+
+/// An insertion with a message bound to it.
+macro_rules! bound {
+    ($insert:ident, $new:ident, $stored_at:ident) => {
+        $insert
+            .bind($new.store.device.account)
+            .bind(i64::from($new.store.device.device.get()))
+            .bind($new.store.sender.as_str())
+            .bind($new.store.message.sender_id)
+            .bind(i64::from($new.store.message.sender_device.get()))
+            .bind($new.store.message.id)
+            .bind($new.store.message.kind.map(kind_text))
+            .bind($new.content.as_slice())
+            .bind($new.store.message.sent_at.millis())
+            .bind($stored_at)
+    };
+}
 
 /// A message to be kept.
 pub(super) struct Store<'a> {
@@ -35,7 +70,7 @@ pub(super) struct Store<'a> {
 }
 
 /// What tells messages apart.
-type Key = (DeviceKey, MessageId, String, DeviceId);
+type Key<'a> = (DeviceKey, MessageId, &'a str, DeviceId);
 
 /// Where a message is that is kept, or will be.
 #[derive(Clone, Copy)]
@@ -48,7 +83,7 @@ enum Place {
 
 /// A message with room taken for it.
 struct New<'a> {
-    store: Store<'a>,
+    store: &'a Store<'a>,
     content: Vec<u8>,
 }
 
@@ -57,8 +92,8 @@ impl<'a> Store<'a> {
         Self { at, request, device, message, sender: message.sender.to_string(), quota }
     }
 
-    fn key(&self) -> Key {
-        (self.device, self.message.id, self.sender.clone(), self.message.sender_device)
+    fn key(&self) -> Key<'_> {
+        (self.device, self.message.id, &self.sender, self.message.sender_device)
     }
 
     fn row(&self, seq: i64, bytes: i64) -> PendingRow {
@@ -73,60 +108,101 @@ impl<'a> Store<'a> {
     }
 }
 
-/// Keeps what is not there yet and finds room, in the order of the operations. A message behind one of the same request
-/// and pair of devices that found no room finds none either, however small it is: it would overtake it. Returns the rows
-/// that are new.
+/// Keeps what is not there yet and finds room, in the order of the operations. Returns the rows that are new.
 pub(super) async fn run(
     tx: &mut Tx,
     shares: &mut Shares,
-    stores: Vec<Store<'_>>,
+    stores: &[Store<'_>],
     results: &mut Results,
 ) -> Result<Vec<(DeviceKey, PendingRow)>> {
     shares.load(tx, stores.iter().map(|store| (store.device.account, store.sender.as_str()))).await?;
-    let mut places = stored_already(tx, &stores).await?;
-    let mut full = HashSet::new();
-    let (mut new, mut again) = (Vec::<New<'_>>::new(), Vec::new());
+    let mut plan = Plan::of(tx, stores).await?;
     for store in stores {
-        if let Some(place) = places.get(&store.key()) {
-            again.push((store.at, *place));
-            continue;
-        }
-        let pair = (store.request, store.device, store.message.sender_device, &store.message.sender);
-        let content = store.message.content.decode();
-        let room = if full.contains(&pair) {
-            Room::Full
-        } else {
-            shares.take(store.device, &store.sender, length(&content)?, Some(store.quota))?
-        };
-        match room {
-            Room::Taken => {
-                places.insert(store.key(), Place::New(new.len()));
-                new.push(New { store, content });
-            }
-            Room::Full => {
-                full.insert(pair);
-                results.set(store.at, WriteResult::Full);
-            }
-            Room::Gone => results.set(store.at, WriteResult::Gone),
+        if let Some(refused) = plan.consider(store, shares)? {
+            results.set(store.at, refused);
         }
     }
-    let seqs = insert(tx, &new).await?;
-    for (new, seq) in new.iter().zip(&seqs) {
-        results.set(new.store.at, WriteResult::Stored { seq: *seq, new: true });
-    }
-    for (at, place) in again {
+    let seqs = insert(tx, &plan.new).await?;
+    for (at, place) in plan.again {
         let seq = match place {
             Place::At(seq) => seq,
             Place::New(number) => *seqs.get(number).ok_or_else(|| corrupt("place"))?,
         };
         results.set(at, WriteResult::Stored { seq, new: false });
     }
-    let rows = new.iter().zip(seqs).map(|(new, seq)| Ok((new.store.device, new.store.row(seq, length(&new.content)?))));
-    rows.collect()
+    let mut rows = Vec::with_capacity(seqs.len());
+    for (New { store, content }, seq) in plan.new.iter().zip(seqs) {
+        results.set(store.at, WriteResult::Stored { seq, new: true });
+        rows.push((store.device, store.row(seq, length(content)?)));
+    }
+    Ok(rows)
 }
 
-async fn stored_already(tx: &mut Tx, stores: &[Store<'_>]) -> Result<HashMap<Key, Place>> {
-    let mut places = HashMap::new();
+/// What is to become of the messages.
+struct Plan<'a> {
+    numbers: HashMap<Key<'a>, usize>,
+    /// By those numbers.
+    places: Vec<Option<Place>>,
+    /// The pairs of devices of each request of which a message found no room.
+    full: HashSet<(usize, DeviceKey, &'a str, DeviceId)>,
+    new: Vec<New<'a>>,
+    /// Operations on messages that are there, or will be.
+    again: Vec<(usize, Place)>,
+}
+
+impl<'a> Plan<'a> {
+    async fn of(tx: &mut Tx, stores: &'a [Store<'a>]) -> Result<Self> {
+        let numbers = numbered(stores);
+        let places = stored_already(tx, stores, &numbers).await?;
+        Ok(Self { numbers, places, full: HashSet::new(), new: Vec::new(), again: Vec::new() })
+    }
+
+    /// Takes room for a message, or says why there is none. One behind another of the same request and pair of devices
+    /// that found no room finds none either, however small it is: it would overtake it.
+    fn consider(&mut self, store: &'a Store<'a>, shares: &mut Shares) -> Result<Option<WriteResult>> {
+        let number = self.numbers.get(&store.key()).copied();
+        let place = number.and_then(|number| self.places.get_mut(number)).ok_or_else(|| corrupt("place"))?;
+        if let Some(place) = *place {
+            self.again.push((store.at, place));
+            return Ok(None);
+        }
+        let pair = (store.request, store.device, store.sender.as_str(), store.message.sender_device);
+        if self.full.contains(&pair) {
+            return Ok(Some(WriteResult::Full));
+        }
+        let content = store.message.content.decode();
+        Ok(match shares.take(store.device, &store.sender, length(&content)?, Some(store.quota))? {
+            Room::Taken => {
+                *place = Some(Place::New(self.new.len()));
+                self.new.push(New { store, content });
+                None
+            }
+            Room::Full => {
+                self.full.insert(pair);
+                Some(WriteResult::Full)
+            }
+            Room::Gone => Some(WriteResult::Gone),
+        })
+    }
+}
+
+/// A number for every message that is spoken of, below the number of operations.
+fn numbered<'a>(stores: &'a [Store<'_>]) -> HashMap<Key<'a>, usize> {
+    let mut numbers = HashMap::with_capacity(stores.len());
+    for store in stores {
+        let next = numbers.len();
+        numbers.entry(store.key()).or_insert(next);
+    }
+    numbers
+}
+
+/// By those numbers, where messages are that are there already.
+async fn stored_already(
+    tx: &mut Tx,
+    stores: &[Store<'_>],
+    numbers: &HashMap<Key<'_>, usize>,
+) -> Result<Vec<Option<Place>>> {
+    let mut places = vec![None; stores.len()];
     for (text, stores) in STORED_ALREADY.padded(tx.dialect(), stores) {
         let rows: Vec<(i64, Uuid, i64, Uuid, String, i64)> = run!(&mut *tx, |db| {
             let select = stores.iter().fold(sqlx::query_as(text), |select, Store { device, message, sender, .. }| {
@@ -140,44 +216,45 @@ async fn stored_already(tx: &mut Tx, stores: &[Store<'_>]) -> Result<HashMap<Key
             select.fetch_all(db).await
         })?;
         for (seq, account, device, id, sender, sender_device) in rows {
-            let device = DeviceKey { account, device: crate::store::messages::device_of(device)? };
-            let sender_device = crate::store::messages::device_of(sender_device)?;
-            places.insert((device, id, sender, sender_device), Place::At(seq));
+            let device = DeviceKey { account, device: device_of(device)? };
+            let sender_device = device_of(sender_device)?;
+            if let Some(number) = numbers.get(&(device, id, sender.as_str(), sender_device)) {
+                places[*number] = Some(Place::At(seq));
+            }
         }
     }
     Ok(places)
 }
 
-/// Inserts messages in their order; returns their places.
+/// Inserts messages in their order; returns their places. Both databases number the rows of a statement in its order.
 async fn insert(tx: &mut Tx, new: &[New<'_>]) -> Result<Vec<i64>> {
     if new.is_empty() {
         return Ok(Vec::new());
     }
     let stored_at = tx.retention_millis().await?;
     let mut seqs = Vec::with_capacity(new.len());
-    for (text, new) in INSERT.exact(tx.dialect(), new) {
-        let mut rows: Vec<(i64, Uuid)> = run!(&mut *tx, |db| {
-            let insert = new.iter().fold(sqlx::query_as(text), |insert, New { store, content }| {
-                insert
-                    .bind(store.device.account)
-                    .bind(i64::from(store.device.device.get()))
-                    .bind(store.sender.as_str())
-                    .bind(store.message.sender_id)
-                    .bind(i64::from(store.message.sender_device.get()))
-                    .bind(store.message.id)
-                    .bind(store.message.kind.map(kind_text))
-                    .bind(content.as_slice())
-                    .bind(store.message.sent_at.millis())
-                    .bind(stored_at)
-            });
-            insert.fetch_all(db).await
-        })?;
-        // Both databases number the rows of a statement in its order. It is not written down, so it is not relied on.
-        rows.sort_unstable();
-        if !rows.iter().map(|(_, id)| *id).eq(new.iter().map(|new| new.store.message.id)) {
-            return Err(corrupt("order of messages"));
+    match tx {
+        Tx::Sqlite(tx) => {
+            for (text, new) in INSERT.exact(Dialect::Sqlite, new) {
+                let insert = new.iter().fold(sqlx::query(text), |insert, new| bound!(insert, new, stored_at));
+                let last = insert.execute(&mut **tx).await?.last_insert_rowid();
+                // Without gaps: nobody else inserts meanwhile. To return the rows would cost a change of threads each.
+                let first = last + 1 - i64::try_from(new.len()).map_err(|_| corrupt("place"))?;
+                seqs.extend(first..=last);
+            }
         }
-        seqs.extend(rows.into_iter().map(|(seq, _)| seq));
+        Tx::Postgres(tx) => {
+            for (text, new) in INSERT_RETURNING.exact(Dialect::Postgres, new) {
+                let insert = new.iter().fold(sqlx::query_as(text), |insert, new| bound!(insert, new, stored_at));
+                let mut rows: Vec<(i64, Uuid)> = insert.fetch_all(&mut **tx).await?;
+                rows.sort_unstable();
+                // That is not written down, so it is not relied on.
+                if !rows.iter().map(|(_, id)| *id).eq(new.iter().map(|new| new.store.message.id)) {
+                    return Err(corrupt("order of messages"));
+                }
+                seqs.extend(rows.into_iter().map(|(seq, _)| seq));
+            }
+        }
     }
     Ok(seqs)
 }

@@ -5,7 +5,12 @@ use std::collections::HashMap;
 use uuid::Uuid;
 
 use super::{Account, Held, Shares};
-use crate::store::{Result, Tx, messages::device_of, run, text::Text};
+use crate::store::{
+    Result, Tx,
+    messages::device_of,
+    run,
+    text::{Text, lookup},
+};
 
 /// In the order of the ids, so that two replicas that hold the same accounts never wait for each other.
 static HOLD_POSTGRES: Text = Text::new(
@@ -17,10 +22,12 @@ static HOLD_POSTGRES: Text = Text::new(
 static HOLD_SQLITE: Text =
     Text::new("SELECT id, revoked_at IS NOT NULL, pending_entries, pending_bytes FROM accounts WHERE id IN (", 1, ")");
 static DEVICES: Text = Text::new("SELECT account_id, device_id FROM devices WHERE account_id IN (", 1, ")");
-static SHARES: Text = Text::new(
-    "SELECT p.account_id, p.sender, p.entries, p.bytes FROM (VALUES ",
+static SHARES: Text = lookup!(
+    "SELECT found.account_id, found.sender, found.entries, found.bytes",
     2,
-    ") AS wanted CROSS JOIN pending_shares AS p WHERE p.account_id = wanted.column1 AND p.sender = wanted.column2",
+    "pending_shares",
+    "found.account_id = wanted.column1 AND found.sender = wanted.column2",
+    ""
 );
 static SET_TOTALS: Text = Text::new(
     "UPDATE accounts SET pending_entries = held.column2, pending_bytes = held.column3 FROM (VALUES ",
@@ -32,15 +39,19 @@ static SET_SHARES: Text = Text::new(
     4,
     " ON CONFLICT (account_id, sender) DO UPDATE SET entries = excluded.entries, bytes = excluded.bytes",
 );
-static FORGET_SHARES_SQLITE: Text = Text::new(
-    "DELETE FROM pending_shares WHERE rowid IN (SELECT p.rowid FROM (VALUES ",
+static FORGET_SHARES_SQLITE: Text = lookup!(
+    "DELETE FROM pending_shares WHERE rowid IN (SELECT found.rowid",
     2,
-    ") AS empty CROSS JOIN pending_shares AS p WHERE p.account_id = empty.column1 AND p.sender = empty.column2)",
+    "pending_shares",
+    "found.account_id = wanted.column1 AND found.sender = wanted.column2",
+    ")"
 );
-static FORGET_SHARES_POSTGRES: Text = Text::new(
-    "DELETE FROM pending_shares AS p USING (VALUES ",
+static FORGET_SHARES_POSTGRES: Text = lookup!(
+    "DELETE FROM pending_shares WHERE ctid = ANY (ARRAY(SELECT found.ctid",
     2,
-    ") AS empty WHERE p.account_id = empty.column1 AND p.sender = empty.column2",
+    "pending_shares",
+    "found.account_id = wanted.column1 AND found.sender = wanted.column2",
+    "))"
 );
 
 /// A share, and what it is now.
