@@ -10,6 +10,7 @@ mod messages;
 mod open;
 mod prekeys;
 mod retention;
+mod rows;
 mod server;
 mod sessions;
 mod shares;

@@ -6,20 +6,31 @@ use uuid::Uuid;
 use super::{
     Result, Shares, Store, Tx,
     batch::{self, Put},
-    corrupt, read, run,
+    corrupt, read,
+    rows::{self, Blob, columns},
+    run,
     text::Text,
 };
 use crate::model::{DeviceKey, NewStatus, StoredMessage};
 
-static OLDEST: Text = Text::new(
-    "SELECT seq, sender, sender_id, sender_device, message_id, kind, content, sent_at FROM pending_messages \
-     WHERE account_id = ? AND device_id = ? AND seq >= ? AND seq NOT IN (",
+/// Where the oldest messages of a device are, without some.
+macro_rules! oldest {
+    ($dialect:ident) => {
+        concat!(
+            columns!($dialect, plain "seq", plain "sender", bytes "sender_id", plain "sender_device", bytes "message_id",
+                plain "kind", bytes "content", plain "sent_at"),
+            " FROM (SELECT * FROM pending_messages WHERE account_id = ? AND device_id = ? AND seq >= ? AND seq NOT IN ("
+        )
+    };
+}
+
+static OLDEST: Text = Text::of_each(
+    [(oldest!(sqlite), ") ORDER BY seq LIMIT ?) AS oldest"), (oldest!(postgres), ") ORDER BY seq LIMIT ?) AS oldest")],
     1,
-    ") ORDER BY seq LIMIT ?",
 );
 
 /// Place, sender with id and device, message, kind, ciphertext and when it was sent.
-type Row = (i64, String, Option<Uuid>, i64, Uuid, Option<String>, Vec<u8>, i64);
+type Row = (i64, String, Option<Uuid>, i64, Uuid, Option<String>, Blob, i64);
 
 /// Sender with id and device, message, bytes.
 type TakenRow = (String, Option<Uuid>, i64, Uuid, i64);
@@ -61,11 +72,21 @@ impl Store {
     ) -> Result<Vec<StoredMessage>> {
         let except = if except.is_empty() { &[0] } else { except };
         let Some((text, except)) = OLDEST.padded(self.dialect(), except).next() else { return Ok(Vec::new()) };
-        let rows: Vec<Row> = read!(self, |db| {
-            let select = sqlx::query_as(text).bind(device.account).bind(i64::from(device.device.get()));
-            let select = except.iter().fold(select.bind(floor), |select, seq| select.bind(**seq));
-            select.bind(limit).fetch_all(db).await
-        })?;
+        let mut rows: Vec<Row> = match self {
+            Self::Sqlite { read, .. } => {
+                let select = sqlx::query_scalar::<_, String>(text);
+                let select = select.bind(device.account).bind(i64::from(device.device.get())).bind(floor);
+                let select = except.iter().fold(select, |select, seq| select.bind(**seq));
+                rows::of_json(&select.bind(limit).fetch_one(read).await?)?
+            }
+            Self::Postgres(pool) => {
+                let select = sqlx::query_as(text);
+                let select = select.bind(device.account).bind(i64::from(device.device.get())).bind(floor);
+                let select = except.iter().fold(select, |select, seq| select.bind(**seq));
+                select.bind(limit).fetch_all(pool).await?
+            }
+        };
+        rows.sort_unstable_by_key(|row| row.0);
         rows.into_iter().map(stored_message).collect()
     }
 }
@@ -119,7 +140,7 @@ pub(crate) fn device_of(number: i64) -> Result<DeviceId> {
 }
 
 fn stored_message(row: Row) -> Result<StoredMessage> {
-    let (seq, sender, sender_id, sender_device, id, kind, content, sent_at) = row;
+    let (seq, sender, sender_id, sender_device, id, kind, Blob(content), sent_at) = row;
     let message = Delivered {
         id,
         sender: sender.parse().map_err(|_| corrupt("address"))?,

@@ -84,22 +84,33 @@ impl Text {
 /// PostgreSQL, `OFFSET 0` keeps it from doing that the other way round, and reading the whole table: it would, if the table
 /// was empty when the plan was made that it keeps.
 macro_rules! lookup {
-    ($before:literal, $columns:literal, $table:literal, $key:literal, $after:literal) => {
+    ($before:expr, $columns:literal, $table:literal, $key:literal, $after:literal) => {
+        $crate::store::text::lookup!($before, $before, $columns, $table, $key, $after, $after)
+    };
+    (
+        $sqlite:expr,
+        $postgres:expr,
+        $columns:literal,
+        $table:literal,
+        $key:literal,
+        $after_sqlite:literal,
+        $after_postgres:literal
+    ) => {
         $crate::store::text::Text::of_each(
             [
                 (
-                    concat!($before, " FROM (VALUES "),
-                    concat!(") AS wanted CROSS JOIN ", $table, " AS found WHERE ", $key, $after),
+                    concat!($sqlite, " FROM (VALUES "),
+                    concat!(") AS wanted CROSS JOIN ", $table, " AS found WHERE ", $key, $after_sqlite),
                 ),
                 (
-                    concat!($before, " FROM (VALUES "),
+                    concat!($postgres, " FROM (VALUES "),
                     concat!(
                         ") AS wanted CROSS JOIN LATERAL (SELECT found.ctid, * FROM ",
                         $table,
                         " AS found WHERE ",
                         $key,
                         " OFFSET 0) AS found",
-                        $after
+                        $after_postgres
                     ),
                 ),
             ],
@@ -108,7 +119,22 @@ macro_rules! lookup {
     };
 }
 
-pub(super) use lookup;
+/// A [`lookup`] of many rows, for [`super::rows::rows`].
+macro_rules! lookup_rows {
+    ([$($found:tt)+], $columns:literal, $table:literal, $key:literal) => {
+        $crate::store::text::lookup!(
+            $crate::store::rows::columns!(sqlite, $($found)+),
+            $crate::store::rows::columns!(postgres, $($found)+),
+            $columns,
+            $table,
+            $key,
+            "",
+            ""
+        )
+    };
+}
+
+pub(super) use {lookup, lookup_rows};
 
 fn numbered(text: &str) -> String {
     let mut parts = text.split('?');

@@ -162,17 +162,8 @@ impl Model {
         "Done(1)".to_owned()
     }
 
-    /// Those of one device and state go together.
     fn acknowledge(&mut self, segment: &[Ran<'_>]) {
-        let mut groups = Vec::<((DeviceKey, Option<State>), Vec<Ran<'_>>)>::new();
         for ran in segment {
-            let WriteOp::AcknowledgeStatuses { device, state, .. } = ran.op else { continue };
-            match groups.iter_mut().find(|(key, _)| *key == (*device, *state)) {
-                Some((_, group)) => group.push(*ran),
-                None => groups.push(((*device, *state), vec![*ran])),
-            }
-        }
-        for ran in groups.into_iter().flat_map(|(_, group)| group) {
             let WriteOp::AcknowledgeStatuses { device, ids, state } = ran.op else { continue };
             let gone = self.statuses.extract_if(.., |(of, id, _), (kept, _)| {
                 of == device && ids.contains(id) && state.is_none_or(|state| state == *kept)

@@ -11,8 +11,9 @@ use crate::{
     store::{
         Result, Shares, Tx, WriteResult, corrupt,
         messages::device_of,
+        rows::{columns, rows},
         run,
-        text::{Text, lookup},
+        text::{Dialect, Text, lookup},
     },
 };
 
@@ -33,8 +34,22 @@ static BY_ID: Text = lookup!(
     "found.message_id = wanted.column1 AND found.account_id = wanted.column2 AND found.device_id = wanted.column3",
     ""
 );
-static DELETE: Text =
-    Text::new("DELETE FROM pending_messages WHERE seq IN (", 1, ") RETURNING seq, account_id, device_id");
+/// Takes rows by their places: on SQLite it only looks which are there, and [`DELETE`] follows, since what a statement
+/// returns comes row by row.
+static TAKE: Text = Text::of_each(
+    [
+        (
+            concat!(
+                columns!(sqlite, plain "seq", bytes "account_id", plain "device_id"),
+                " FROM pending_messages WHERE seq IN ("
+            ),
+            ")",
+        ),
+        ("DELETE FROM pending_messages WHERE seq IN (", ") RETURNING seq, account_id, device_id"),
+    ],
+    1,
+);
+static DELETE: Text = Text::new("DELETE FROM pending_messages WHERE seq IN (", 1, ")");
 
 /// Messages to be settled.
 pub(super) struct Settle<'a> {
@@ -154,18 +169,22 @@ impl Settle<'_> {
 async fn delete(tx: &mut Tx, meant: &HashMap<i64, DeviceKey>) -> Result<HashSet<i64>> {
     let seqs = meant.keys().copied().collect::<Vec<_>>();
     let mut gone = HashSet::new();
-    for (text, seqs) in DELETE.padded(tx.dialect(), &seqs) {
-        let rows: Vec<(i64, Uuid, i64)> = run!(&mut *tx, |db| {
-            let delete = seqs.iter().fold(sqlx::query_as(text), |delete, seq| delete.bind(**seq));
-            delete.fetch_all(db).await
-        })?;
-        for (seq, account, device) in rows {
+    for (text, seqs) in TAKE.padded(tx.dialect(), &seqs) {
+        let rows: Result<Vec<(i64, Uuid, i64)>> =
+            rows!(&mut *tx, text, |take| seqs.iter().fold(take, |take, seq| take.bind(**seq)));
+        for (seq, account, device) in rows? {
             // Nobody settles what is another's: such a transaction ends here, with nothing changed.
             let device = DeviceKey { account, device: device_of(device)? };
             if meant.get(&seq) != Some(&device) {
                 return Err(corrupt("row"));
             }
             gone.insert(seq);
+        }
+    }
+    if let Tx::Sqlite(tx) = tx {
+        for (text, seqs) in DELETE.padded(Dialect::Sqlite, &seqs) {
+            let delete = seqs.iter().fold(sqlx::query(text), |delete, seq| delete.bind(**seq));
+            delete.execute(&mut **tx).await?;
         }
     }
     Ok(gone)

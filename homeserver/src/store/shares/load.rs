@@ -8,26 +8,47 @@ use super::{Account, Held, Shares};
 use crate::store::{
     Result, Tx,
     messages::device_of,
+    rows::{columns, rows},
     run,
-    text::{Text, lookup},
+    text::{Text, lookup, lookup_rows},
 };
 
-/// In the order of the ids, so that two replicas that hold the same accounts never wait for each other.
-static HOLD_POSTGRES: Text = Text::new(
-    "SELECT id, revoked_at IS NOT NULL, pending_entries, pending_bytes FROM accounts WHERE id IN (",
+/// In the order of the ids, so that two replicas that hold the same accounts never wait for each other. A SQLite
+/// transaction is alone from its beginning.
+static HOLD: Text = Text::of_each(
+    [
+        (
+            concat!(
+                columns!(sqlite, bytes "id", plain "revoked_at", plain "pending_entries", plain "pending_bytes"),
+                " FROM accounts WHERE id IN ("
+            ),
+            ")",
+        ),
+        (
+            concat!(
+                columns!(postgres, bytes "id", plain "revoked_at", plain "pending_entries", plain "pending_bytes"),
+                " FROM accounts WHERE id IN ("
+            ),
+            ") ORDER BY id FOR NO KEY UPDATE",
+        ),
+    ],
     1,
-    ") ORDER BY id FOR NO KEY UPDATE",
 );
-/// A SQLite transaction is alone from its beginning.
-static HOLD_SQLITE: Text =
-    Text::new("SELECT id, revoked_at IS NOT NULL, pending_entries, pending_bytes FROM accounts WHERE id IN (", 1, ")");
-static DEVICES: Text = Text::new("SELECT account_id, device_id FROM devices WHERE account_id IN (", 1, ")");
-static SHARES: Text = lookup!(
-    "SELECT found.account_id, found.sender, found.entries, found.bytes",
+static DEVICES: Text = Text::of_each(
+    [
+        (concat!(columns!(sqlite, bytes "account_id", plain "device_id"), " FROM devices WHERE account_id IN ("), ")"),
+        (
+            concat!(columns!(postgres, bytes "account_id", plain "device_id"), " FROM devices WHERE account_id IN ("),
+            ")",
+        ),
+    ],
+    1,
+);
+static SHARES: Text = lookup_rows!(
+    [bytes "found.account_id", plain "found.sender", plain "found.entries", plain "found.bytes"],
     2,
     "pending_shares",
-    "found.account_id = wanted.column1 AND found.sender = wanted.column2",
-    ""
+    "found.account_id = wanted.column1 AND found.sender = wanted.column2"
 );
 static SET_TOTALS: Text = Text::new(
     "UPDATE accounts SET pending_entries = held.column2, pending_bytes = held.column3 FROM (VALUES ",
@@ -65,27 +86,20 @@ impl Shares {
         new.sort_unstable();
         new.dedup();
         self.accounts.extend(new.iter().map(|id| (*id, None)));
-        let hold = match tx {
-            Tx::Sqlite(_) => &HOLD_SQLITE,
-            Tx::Postgres(_) => &HOLD_POSTGRES,
-        };
-        for (text, ids) in hold.padded(tx.dialect(), &new) {
-            let rows: Vec<(Uuid, bool, i64, i64)> = run!(&mut *tx, |db| {
-                let hold = ids.iter().fold(sqlx::query_as(text), |hold, id| hold.bind(**id));
-                hold.fetch_all(db).await
-            })?;
-            for (id, revoked, entries, bytes) in rows {
+        for (text, ids) in HOLD.padded(tx.dialect(), &new) {
+            let rows: Result<Vec<(Uuid, Option<i64>, i64, i64)>> =
+                rows!(&mut *tx, text, |hold| ids.iter().fold(hold, |hold, id| hold.bind(**id)));
+            for (id, revoked_at, entries, bytes) in rows? {
+                let revoked = revoked_at.is_some();
                 let account =
                     Account { revoked, devices: Vec::new(), held: Held::of((entries, bytes)), shares: HashMap::new() };
                 self.accounts.insert(id, Some(account));
             }
         }
         for (text, ids) in DEVICES.padded(tx.dialect(), &new) {
-            let devices: Vec<(Uuid, i64)> = run!(&mut *tx, |db| {
-                let devices = ids.iter().fold(sqlx::query_as(text), |devices, id| devices.bind(**id));
-                devices.fetch_all(db).await
-            })?;
-            for (id, device) in devices {
+            let devices: Result<Vec<(Uuid, i64)>> =
+                rows!(&mut *tx, text, |devices| ids.iter().fold(devices, |devices, id| devices.bind(**id)));
+            for (id, device) in devices? {
                 if let Some(Some(account)) = self.accounts.get_mut(&id) {
                     account.devices.push(device_of(device)?);
                 }
@@ -112,12 +126,10 @@ impl Shares {
             }
         }
         for (text, wanted) in SHARES.padded(tx.dialect(), &new) {
-            let shares: Vec<(Uuid, String, i64, i64)> = run!(&mut *tx, |db| {
-                let shares = sqlx::query_as(text);
-                let shares = wanted.iter().fold(shares, |shares, (id, sender)| shares.bind(*id).bind(*sender));
-                shares.fetch_all(db).await
-            })?;
-            for (id, sender, entries, bytes) in shares {
+            let shares: Result<Vec<(Uuid, String, i64, i64)>> = rows!(&mut *tx, text, |shares| {
+                wanted.iter().fold(shares, |shares, (id, sender)| shares.bind(*id).bind(*sender))
+            });
+            for (id, sender, entries, bytes) in shares? {
                 if let Some(Some(account)) = self.accounts.get_mut(&id) {
                     account.shares.insert(sender, Held::of((entries, bytes)));
                 }
