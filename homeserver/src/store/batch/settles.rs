@@ -22,8 +22,9 @@ static BY_TRIPLE: Text = lookup!(
      found.message_id, CAST(length(found.content) AS BIGINT)",
     5,
     "pending_messages",
-    "found.message_id = wanted.column1 AND found.account_id = wanted.column2 AND found.device_id = wanted.column3 \
-     AND found.sender = wanted.column4 AND found.sender_device = wanted.column5",
+    "found.message_id = wanted.column1 AND found.account_id IS NOT DISTINCT FROM wanted.column2 \
+     AND found.device_id IS NOT DISTINCT FROM wanted.column3 AND found.sender = wanted.column4 \
+     AND found.sender_device = wanted.column5",
     ""
 );
 static BY_ID: Text = lookup!(
@@ -31,7 +32,8 @@ static BY_ID: Text = lookup!(
      found.message_id, CAST(length(found.content) AS BIGINT)",
     3,
     "pending_messages",
-    "found.message_id = wanted.column1 AND found.account_id = wanted.column2 AND found.device_id = wanted.column3",
+    "found.message_id = wanted.column1 AND found.account_id IS NOT DISTINCT FROM wanted.column2 \
+     AND found.device_id IS NOT DISTINCT FROM wanted.column3",
     ""
 );
 /// Takes rows by their places: on SQLite it only looks which are there, and [`DELETE`] follows, since what a statement

@@ -17,12 +17,15 @@ use crate::{
     },
 };
 
+/// `IS NOT DISTINCT FROM`, here and wherever a message is looked up by its id: PostgreSQL answers that by no index, so that
+/// it does not go through all that waits for a device, which looks as cheap to it while that is little.
 static STORED_ALREADY: Text = lookup!(
     "SELECT found.seq, found.account_id, found.device_id, found.message_id, found.sender, found.sender_device",
     5,
     "pending_messages",
-    "found.message_id = wanted.column1 AND found.account_id = wanted.column2 AND found.device_id = wanted.column3 \
-     AND found.sender = wanted.column4 AND found.sender_device = wanted.column5",
+    "found.message_id = wanted.column1 AND found.account_id IS NOT DISTINCT FROM wanted.column2 \
+     AND found.device_id IS NOT DISTINCT FROM wanted.column3 AND found.sender = wanted.column4 \
+     AND found.sender_device = wanted.column5",
     ""
 );
 
