@@ -9,7 +9,7 @@ use std::{
 use sqlx::{AssertSqlSafe, SqlSafeStr as _, SqlStr};
 
 /// The numbers of rows are the powers of two up to this one.
-const MOST: usize = 128;
+const MOST: usize = 512;
 const SIZES: usize = MOST.ilog2() as usize + 1;
 
 /// How many statements a connection keeps prepared: all of this module's, and the single ones.
