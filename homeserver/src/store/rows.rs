@@ -62,14 +62,25 @@ pub(super) fn of_json<T: DeserializeOwned>(json: &str) -> Result<Vec<T>> {
 
 impl<'de> Deserialize<'de> for Blob {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> std::result::Result<Self, D::Error> {
-        let hex = <&str>::deserialize(deserializer)?;
-        let digit = |digit: u8| char::from(digit).to_digit(16).and_then(|value| u8::try_from(value).ok());
-        let byte = |pair: &[u8]| match pair {
-            [high, low] => Some(digit(*high)? << 4 | digit(*low)?),
-            _ => None,
-        };
-        let bytes = hex.as_bytes().chunks(2).map(byte).collect::<Option<_>>();
-        bytes.map(Self).ok_or_else(|| D::Error::custom("not hexadecimal"))
+        let hex = <&str>::deserialize(deserializer)?.as_bytes();
+        let mut bytes = Vec::with_capacity(hex.len() / 2);
+        for pair in hex.chunks(2) {
+            let byte = match pair {
+                [high, low] => digit(*high).zip(digit(*low)).map(|(high, low)| high << 4 | low),
+                _ => None,
+            };
+            bytes.push(byte.ok_or_else(|| D::Error::custom("not hexadecimal"))?);
+        }
+        Ok(Self(bytes))
+    }
+}
+
+fn digit(digit: u8) -> Option<u8> {
+    match digit {
+        b'0'..=b'9' => Some(digit - b'0'),
+        b'A'..=b'F' => Some(digit - b'A' + 10),
+        b'a'..=b'f' => Some(digit - b'a' + 10),
+        _ => None,
     }
 }
 

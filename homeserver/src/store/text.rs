@@ -9,7 +9,7 @@ use std::{
 use sqlx::{AssertSqlSafe, SqlSafeStr as _, SqlStr};
 
 /// The numbers of rows are the powers of two up to this one.
-const MOST: usize = 512;
+const MOST: usize = 128;
 const SIZES: usize = MOST.ilog2() as usize + 1;
 
 /// How many statements a connection keeps prepared: all of this module's, and the single ones.
@@ -44,11 +44,18 @@ impl Text {
         Self { around, columns, texts: [const { [const { OnceLock::new() }; SIZES] }; 2] }
     }
 
-    /// The statements for so many rows, where a row may come twice: the last ones fill the list up.
-    pub(super) fn padded<'r, T>(&self, dialect: Dialect, rows: &'r [T]) -> impl Iterator<Item = (SqlStr, Vec<&'r T>)> {
-        rows.chunks(MOST).filter_map(move |chunk| {
-            let size = chunk.len().next_power_of_two();
-            let last = chunk.last()?;
+    /// The statements for so many rows, where a row may come twice: the last ones fill the list up, by a third at most.
+    pub(super) fn padded<'r, T>(
+        &self,
+        dialect: Dialect,
+        mut rows: &'r [T],
+    ) -> impl Iterator<Item = (SqlStr, Vec<&'r T>)> {
+        std::iter::from_fn(move || {
+            let last = rows.last()?;
+            let up = rows.len().min(MOST).next_power_of_two();
+            let size = if rows.len() * 4 < up * 3 { up / 2 } else { up };
+            let (chunk, rest) = rows.split_at(size.min(rows.len()));
+            rows = rest;
             Some((self.text(dialect, size), chunk.iter().chain(repeat_n(last, size - chunk.len())).collect()))
         })
     }
@@ -143,4 +150,29 @@ fn numbered(text: &str) -> String {
         let _ = write!(numbered, "${number}{part}");
     }
     numbered
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn lists_are_of_few_sizes_and_hold_every_row() {
+        static TEXT: Text = Text::new("SELECT ", 1, "");
+        for count in 0..=3 * MOST {
+            let rows = (0..count).collect::<Vec<_>>();
+            let mut held = Vec::new();
+            let mut bound = 0;
+            for (text, padded) in TEXT.padded(Dialect::Sqlite, &rows) {
+                assert!(padded.len().is_power_of_two() && padded.len() <= MOST);
+                assert_eq!(text.as_str().matches('?').count(), padded.len());
+                bound += padded.len();
+                held.extend(padded);
+            }
+            held.dedup();
+            assert!(held.into_iter().eq(&rows) && bound * 3 <= count * 4, "{count}");
+            let exact = TEXT.exact(Dialect::Postgres, &rows).flat_map(|(_, rows)| rows);
+            assert!(exact.eq(&rows));
+        }
+    }
 }
