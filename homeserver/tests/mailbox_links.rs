@@ -192,3 +192,20 @@ fn a_message_to_several_devices_is_told_once_and_what_one_copy_lacks() {
     assert_eq!(heard.outcome(), Some(Outcome::Failed), "a mailbox that vanished has not taken it");
     assert!(turns.held(Uuid::nil()).is_some());
 }
+
+#[test]
+fn what_is_told_to_a_socket_that_ended_is_not_kept() {
+    let turns: Arc<Turns> = Arc::default();
+    for ended in [false, true] {
+        let heard = Heard::default();
+        let reply = heard.replies(&turns, Some(Uuid::from_u128(1)), 1).remove(0);
+        if ended {
+            heard.end();
+        }
+        reply.tell(Outcome::Stored);
+        assert_eq!(heard.outcome(), (!ended).then_some(Outcome::Stored));
+        let late = heard.replies(&turns, None, 1).remove(0);
+        late.tell(Outcome::Stored);
+    }
+    assert_eq!(Arc::strong_count(&turns), 1, "nothing holds itself");
+}

@@ -53,12 +53,6 @@ impl Content {
         STANDARD.decode(&self.0).unwrap_or_default()
     }
 
-    /// How many bytes the ciphertext has.
-    pub fn ciphertext_len(&self) -> usize {
-        let padding = self.0.iter().rev().take_while(|byte| **byte == b'=').count();
-        self.0.len() / 4 * 3 - padding
-    }
-
     /// The base64 text.
     pub fn as_str(&self) -> &str {
         // Base64 is ASCII.

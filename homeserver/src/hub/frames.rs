@@ -6,10 +6,10 @@ use std::{
     sync::{Arc, Mutex, MutexGuard, PoisonError},
 };
 
-use missive_wire::{Delivered, ServerFrame};
+use missive_wire::{Address, Delivered, MessageId, ServerFrame};
 use tokio::sync::Notify;
 
-use super::{Outcome, Sending};
+use super::Outcome;
 
 /// Frames of a mailbox that may wait for a slow socket: the window of messages, that of statuses, and room for the rest.
 pub const ROOM: usize = 512;
@@ -26,8 +26,8 @@ pub enum Outgoing {
     Message(Arc<Delivered>),
     /// Send a frame.
     Frame(Box<ServerFrame>),
-    /// Tell what became of a message of the socket's own.
-    Told(Arc<Sending>, Outcome),
+    /// Tell what became of a message of the socket's own, to that receiver.
+    Told(MessageId, Address, Outcome),
     /// Send the answer to a frame of the socket's own.
     Answer(Box<ServerFrame>),
     /// Close with a code and a reason.
@@ -51,11 +51,13 @@ struct Waiting {
     room: usize,
     /// Whether the mailbox has let go of the link.
     let_go: bool,
+    /// Whether the socket has ended: nothing is kept for it.
+    ended: bool,
 }
 
 impl Default for Waiting {
     fn default() -> Self {
-        Self { outgoing: VecDeque::new(), room: ROOM, let_go: false }
+        Self { outgoing: VecDeque::new(), room: ROOM, let_go: false, ended: false }
     }
 }
 
@@ -70,7 +72,7 @@ impl Frames {
     /// Queues a frame of the mailbox; false if there is no room for it.
     pub(super) fn send(&self, outgoing: Outgoing) -> bool {
         let mut waiting = self.lock();
-        if waiting.room == 0 || waiting.let_go {
+        if waiting.room == 0 || waiting.let_go || waiting.ended {
             return false;
         }
         waiting.room -= 1;
@@ -83,8 +85,22 @@ impl Frames {
     /// Queues what the socket itself has asked for. That finds room always: the socket bounds how much it asks for at a
     /// time.
     pub fn answer(&self, outgoing: Outgoing) {
-        self.lock().outgoing.push_back(outgoing);
+        let mut waiting = self.lock();
+        if waiting.ended {
+            return;
+        }
+        waiting.outgoing.push_back(outgoing);
+        drop(waiting);
         self.0.ready.notify_one();
+    }
+
+    /// The socket has ended: what waits for it is dropped, and so is what comes.
+    pub fn end(&self) {
+        let mut waiting = self.lock();
+        waiting.ended = true;
+        let dropped = std::mem::take(&mut waiting.outgoing);
+        drop(waiting);
+        drop(dropped);
     }
 
     /// The mailbox sends nothing more.
@@ -100,10 +116,7 @@ impl Frames {
 
     /// The mailbox's word to close, if one waits.
     pub fn close(&self) -> Option<(u16, &'static str)> {
-        self.lock().outgoing.iter().find_map(|outgoing| match outgoing {
-            Outgoing::Close(code, reason) => Some((*code, *reason)),
-            _ => None,
-        })
+        self.lock().outgoing.iter().find_map(Outgoing::close)
     }
 
     /// Takes all that waits; `taken` is used again, so that a busy socket allocates nothing.
@@ -136,8 +149,21 @@ impl Frames {
 }
 
 impl Outgoing {
+    /// The code and reason of a word to close.
+    pub fn close(&self) -> Option<(u16, &'static str)> {
+        match self {
+            Self::Close(code, reason) => Some((*code, *reason)),
+            _ => None,
+        }
+    }
+
+    /// Whether it answers a frame of the socket's own.
+    pub fn is_answer(&self) -> bool {
+        matches!(self, Self::Told(..) | Self::Answer(_))
+    }
+
     /// Whether it is of the mailbox.
     fn takes_room(&self) -> bool {
-        !matches!(self, Self::Told(..) | Self::Answer(_))
+        !self.is_answer()
     }
 }

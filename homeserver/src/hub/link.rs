@@ -155,7 +155,7 @@ impl Connected {
         let places = self.on_device.iter().map(|row| row.seq).chain(rows.first().map(|row| row.seq));
         self.floor = places.min().unwrap_or(self.floor);
         for row in rows {
-            if looked && self.on_device.iter().any(|one| one.seq == row.seq) {
+            if self.on_device.iter().any(|one| one.seq == row.seq) {
                 continue;
             }
             let pending = row.row();
@@ -183,6 +183,14 @@ impl Connected {
     pub(super) fn row(&self, which: &MessageSelector) -> Option<&PendingRow> {
         let MessageSelector::Triple(sender, device, id) = which else { return None };
         self.on_device.iter().find(|row| row.message_id == *id && row.sender_device == *device && row.sender == *sender)
+    }
+
+    /// A row that was to be settled was not there: another process has settled it.
+    pub(super) fn was_not_there(&mut self, seq: i64) {
+        if let Some(place) = self.on_device.iter().position(|one| one.seq == seq) {
+            self.on_device.remove(place);
+            self.look_again();
+        }
     }
 
     /// Stored messages have been settled.

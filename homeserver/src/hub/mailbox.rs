@@ -298,6 +298,9 @@ impl Mailbox {
                     rows = settled.len() as u64;
                     if let Some(link) = &mut self.link {
                         link.settled(&settled);
+                        if let (Op::Settle(MessageSelector::Row(row), ..), true) = (&op, settled.is_empty()) {
+                            link.was_not_there(row.seq);
+                        }
                     }
                     if let Op::Settle(_, state, code) = op {
                         notices.extend(settled.iter().filter_map(|row| self.notice(row, state, code)));

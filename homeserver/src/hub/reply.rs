@@ -30,10 +30,8 @@ pub enum Outcome {
 /// A message that is with the mailboxes of its receiver's devices.
 #[derive(Debug)]
 pub struct Sending {
-    /// Its id.
-    pub id: MessageId,
-    /// Its receiver.
-    pub receiver: Address,
+    id: MessageId,
+    receiver: Address,
     account: Uuid,
     /// Whether its sender knows the id, and so can send it again.
     comes_again: bool,
@@ -87,7 +85,7 @@ impl Sending {
 
     /// A copy's outcome. A message that was not taken holds up the later ones from this moment, be it for one that
     /// failed which the same device sent over an earlier socket.
-    fn tell(self: Arc<Self>, outcome: Outcome) {
+    fn tell(&self, outcome: Outcome) {
         if self.comes_again && matches!(outcome, Outcome::Full | Outcome::Failed | Outcome::AfterFailed) {
             self.turns.fail_at(self.account, self.id, self.place);
         }
@@ -97,8 +95,7 @@ impl Sending {
         let (open, outcome) = (copies.open, copies.outcome);
         drop(copies);
         if open == 0 {
-            let sender = self.sender.clone();
-            sender.answer(Outgoing::Told(self, outcome));
+            self.sender.answer(Outgoing::Told(self.id, self.receiver.clone(), outcome));
         }
     }
 }

@@ -25,8 +25,6 @@ pub struct PendingRow {
     pub sender_device: DeviceId,
     /// Which message.
     pub message_id: MessageId,
-    /// How many bytes of ciphertext it has.
-    pub bytes: i64,
 }
 
 /// Which of a device's pending messages are meant.
@@ -95,7 +93,6 @@ impl PendingRow {
             sender_id: message.sender_id,
             sender_device: message.sender_device,
             message_id: message.id,
-            bytes: i64::try_from(message.content.ciphertext_len()).unwrap_or(i64::MAX),
         }
     }
 

@@ -23,14 +23,14 @@ use acknowledged::Acknowledge;
 use claims::Claim;
 use settles::{Found, Settle};
 pub(super) use statuses::{Put, put};
-use stores::Store;
+use stores::{Full, Store};
 
 /// Runs the operations of each request and returns what each came to, in its order. `own` is this homeserver's name.
 pub(super) async fn run(tx: &mut Tx, requests: &[&[WriteOp]], own: &ServerName) -> Result<Vec<Vec<WriteResult>>> {
     let mut results = Results(vec![WriteResult::Done(0); requests.iter().map(|ops| ops.len()).sum()]);
-    let mut shares = Shares::new(own);
+    let (mut shares, mut full) = (Shares::new(own), Full::new());
     for segment in segments(requests) {
-        segment.run(tx, &mut shares, &mut results).await?;
+        segment.run(tx, &mut shares, &mut full, &mut results).await?;
     }
     shares.flush(tx).await?;
     let mut results = results.0.into_iter();
@@ -101,11 +101,11 @@ impl<'a> Segment<'a> {
         }
     }
 
-    async fn run(self, tx: &mut Tx, shares: &mut Shares, results: &mut Results) -> Result<()> {
+    async fn run(self, tx: &mut Tx, shares: &mut Shares, full: &mut Full, results: &mut Results) -> Result<()> {
         // Before anything is held, so that all is held at once, the senders to be told included.
         let mut found = Found::read(tx, &self.settles).await?;
         shares.hold(tx, self.accounts(&found)).await?;
-        found.add(stores::run(tx, shares, &self.stores, results).await?);
+        found.add(stores::run(tx, shares, &self.stores, full, results).await?);
         let mut statuses = settles::run(tx, shares, &self.settles, &found, results).await?;
         statuses.extend(self.statuses);
         for (at, result) in statuses::put(tx, shares, &statuses).await? {
@@ -119,6 +119,10 @@ impl<'a> Segment<'a> {
     fn accounts(&self, found: &Found) -> Vec<Uuid> {
         let mut accounts = found.senders();
         accounts.extend(self.stores.iter().map(|store| store.device.account));
+        // What is stored here may be settled here too.
+        if self.settles.iter().any(|settle| !matches!(settle.which, MessageSelector::Row(_))) {
+            accounts.extend(self.stores.iter().filter_map(Store::sender));
+        }
         accounts.extend(self.settles.iter().flat_map(Settle::accounts));
         accounts.extend(self.statuses.iter().map(|put| put.status.device.account));
         accounts.extend(self.acknowledged.iter().map(|one| one.device.account));

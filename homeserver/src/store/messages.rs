@@ -71,7 +71,7 @@ impl Store {
         limit: i64,
     ) -> Result<Vec<StoredMessage>> {
         let except = if except.is_empty() { &[0] } else { except };
-        let Some((text, except)) = OLDEST.padded(self.dialect(), except).next() else { return Ok(Vec::new()) };
+        let Some((text, except)) = OLDEST.whole(self.dialect(), except) else { return Ok(Vec::new()) };
         let mut rows: Vec<Row> = match self {
             Self::Sqlite { read, .. } => {
                 let select = sqlx::query_scalar::<_, String>(text);

@@ -4,7 +4,7 @@ use std::{path::Path, str::FromStr as _, time::Duration};
 
 use secrecy::ExposeSecret as _;
 use sqlx::{
-    Connection as _, SqlitePool,
+    Connection as _, PgConnection, SqlitePool,
     migrate::{Migrate as _, MigrateError, Migration, Migrator},
     postgres::{PgConnectOptions, PgPoolOptions},
     sqlite::{SqliteAutoVacuum, SqliteConnectOptions, SqliteJournalMode, SqlitePoolOptions, SqliteSynchronous},
@@ -81,7 +81,13 @@ impl Store {
         self.refuse_newer().await?;
         match self {
             Self::Sqlite { write, .. } => SQLITE.run(write).await?,
-            Self::Postgres(pool) => POSTGRES.run(pool).await?,
+            Self::Postgres(pool) => {
+                // A migration of many rows may take longer than any statement of a server.
+                let options = pool.connect_options().as_ref().clone().options([("statement_timeout", "0")]);
+                let mut connection = PgConnection::connect_with(&options).await.map_err(MigrateError::from)?;
+                POSTGRES.run(&mut connection).await?;
+                connection.close().await.map_err(MigrateError::from)?;
+            }
         }
         Ok(())
     }

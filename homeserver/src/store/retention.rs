@@ -3,11 +3,11 @@
 
 use std::{collections::BTreeSet, time::Duration};
 
-use missive_wire::{AccountName, DeviceId, Timestamp};
+use missive_wire::{AccountName, Timestamp};
 use uuid::Uuid;
 
 use super::{Result, Store, Tx, corrupt, messages::device_of, read, run};
-use crate::model::{ControlKind, DeviceKey, MessageSelector};
+use crate::model::{ControlKind, DeviceKey, MessageSelector, PendingRow};
 
 /// The clock by which messages expire.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, sqlx::FromRow)]
@@ -35,6 +35,7 @@ pub struct ExpiredMessage {
 
 #[derive(sqlx::FromRow)]
 struct Row {
+    seq: i64,
     account_id: Uuid,
     device_id: i64,
     receiver: String,
@@ -77,7 +78,7 @@ impl Store {
     /// rise with the time of storing, so nothing behind them has to be looked at.
     pub async fn expired_messages(&self, before: i64, limit: i64) -> Result<Vec<ExpiredMessage>> {
         let rows: Vec<Row> = read!(self, |db| sqlx::query_as(
-            "SELECT oldest.account_id, oldest.device_id, accounts.name AS receiver, oldest.sender, \
+            "SELECT oldest.seq, oldest.account_id, oldest.device_id, accounts.name AS receiver, oldest.sender, \
              oldest.sender_id, oldest.sender_device, oldest.message_id FROM \
              (SELECT seq, account_id, device_id, sender, sender_id, sender_device, message_id, stored_at \
              FROM pending_messages ORDER BY seq LIMIT $2) AS oldest \
@@ -111,13 +112,18 @@ impl TryFrom<Row> for ExpiredMessage {
     type Error = super::StoreError;
 
     fn try_from(row: Row) -> Result<Self> {
-        let sender = row.sender.parse().map_err(|_| corrupt("address"))?;
-        let sender_device: DeviceId = device_of(row.sender_device)?;
+        let pending = PendingRow {
+            seq: row.seq,
+            sender: row.sender.parse().map_err(|_| corrupt("address"))?,
+            sender_id: row.sender_id,
+            sender_device: device_of(row.sender_device)?,
+            message_id: row.message_id,
+        };
         Ok(Self {
             device: DeviceKey { account: row.account_id, device: device_of(row.device_id)? },
             receiver: row.receiver.parse().map_err(|_| corrupt("name"))?,
             sender: row.sender_id,
-            which: MessageSelector::Triple(sender, sender_device, row.message_id),
+            which: MessageSelector::Row(pending),
         })
     }
 }

@@ -60,6 +60,13 @@ impl Text {
         })
     }
 
+    /// The one statement for a list of at most [`MOST`] rows, filled up likewise; of a longer one, for its beginning.
+    pub(super) fn whole<'r, T>(&self, dialect: Dialect, rows: &'r [T]) -> Option<(SqlStr, Vec<&'r T>)> {
+        let last = rows.last()?;
+        let size = rows.len().min(MOST).next_power_of_two();
+        Some((self.text(dialect, size), rows.iter().chain(repeat_n(last, size)).take(size).collect()))
+    }
+
     /// The statements for so many rows, where each may come once only.
     pub(super) fn exact<'r, T>(&self, dialect: Dialect, mut rows: &'r [T]) -> impl Iterator<Item = (SqlStr, &'r [T])> {
         std::iter::from_fn(move || {
@@ -161,7 +168,7 @@ mod tests {
         static TEXT: Text = Text::new("SELECT ", 1, "");
         for count in 0..=3 * MOST {
             let rows = (0..count).collect::<Vec<_>>();
-            let mut held = Vec::new();
+            let mut held = Vec::<&usize>::new();
             let mut bound = 0;
             for (text, padded) in TEXT.padded(Dialect::Sqlite, &rows) {
                 assert!(padded.len().is_power_of_two() && padded.len() <= MOST);
@@ -170,7 +177,9 @@ mod tests {
                 held.extend(padded);
             }
             held.dedup();
-            assert!(held.into_iter().eq(&rows) && bound * 3 <= count * 4, "{count}");
+            assert!(held == rows.iter().collect::<Vec<_>>() && bound * 3 <= count * 4, "{count}");
+            let whole = TEXT.whole(Dialect::Sqlite, &rows).map(|(_, rows)| rows).unwrap_or_default();
+            assert!(rows.iter().take(MOST).all(|row| whole.contains(&row)) && whole.len() <= MOST);
             let exact = TEXT.exact(Dialect::Postgres, &rows).flat_map(|(_, rows)| rows);
             assert!(exact.eq(&rows));
         }

@@ -97,6 +97,7 @@ pub(super) async fn run(app: Arc<App>, access: Access, mut own: Way, socket: Web
         Err(_) => ENDED,
     };
     connection.finish(end).await;
+    connection.frames.end();
     metrics::gauge!("connections").decrement(1);
     connection.dispatcher.disconnect(id).await;
 }
@@ -105,13 +106,13 @@ impl Connection {
     async fn serve(&mut self) -> End {
         let mut pings = interval_at(Instant::now() + PING, PING);
         pings.set_missed_tick_behavior(MissedTickBehavior::Delay);
-        let (shutdown, frames) = (self.app.shutdown.clone(), self.frames.clone());
+        let shutdown = self.app.shutdown.clone();
         let stopping = shutdown.cancelled();
         pin!(stopping);
         loop {
             let end = tokio::select! {
                 () = &mut stopping => Some(GOING_AWAY),
-                () = frames.ready() => self.write().await.err(),
+                () = self.writer.ready() => self.write().await.err(),
                 received = self.socket.recv(), if self.unanswered < WINDOW => self.receive(received).await.err(),
                 _ = pings.tick() => self.ping().await.err(),
             };
@@ -126,7 +127,7 @@ impl Connection {
         self.heard = Instant::now();
         self.received(first).await?;
         for _ in 1..READS {
-            if self.unanswered >= WINDOW {
+            if self.unanswered >= WINDOW || self.frames.is_let_go() {
                 break;
             }
             let Some(next) = self.socket.recv().now_or_never() else { break };
@@ -163,12 +164,11 @@ impl Connection {
         let batch = self.writer.take();
         self.unanswered -= batch.answered;
         let written = self.writer.write(&mut self.socket, batch.texts).await;
-        self.written(written)?;
-        match batch.close {
-            Some((code, reason)) => Err(End::Close(code, reason)),
-            None if self.frames.is_let_go() => Err(self.let_go()),
-            None => Ok(()),
+        if let (Written::Done | Written::LetGo, Some((code, reason))) = (written, batch.close) {
+            return Err(End::Close(code, reason));
         }
+        self.written(written)?;
+        if self.frames.is_let_go() && self.writer.is_empty() { Err(self.let_go()) } else { Ok(()) }
     }
 
     async fn ping(&mut self) -> Result<(), End> {
@@ -194,7 +194,7 @@ impl Connection {
 
     /// Why the mailbox let go of the link: it said so, or its word found no room among the frames.
     fn let_go(&self) -> End {
-        if let Some((code, reason)) = self.frames.close() {
+        if let Some((code, reason)) = self.writer.close() {
             return End::Close(code, reason);
         }
         match access::check_alive(&self.app, &self.access) {
@@ -207,7 +207,7 @@ impl Connection {
     async fn finish(&mut self, end: End) {
         let End::Close(code, reason) = end else { return };
         let until = Instant::now() + FAREWELL;
-        while self.unanswered > 0 && timeout_at(until, self.frames.filled()).await.is_ok() {
+        while self.unanswered > 0 && timeout_at(until, self.writer.filled()).await.is_ok() {
             let answers = self.writer.take_answers();
             self.unanswered -= answers.answered;
             for text in answers.texts {

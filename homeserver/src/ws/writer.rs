@@ -1,6 +1,6 @@
 //! Writing to a socket: what waits is put into frames and written together, with one flush.
 
-use std::{collections::VecDeque, iter::Peekable, sync::Arc, time::Duration};
+use std::{collections::VecDeque, sync::Arc, time::Duration};
 
 use axum::{
     body::Bytes,
@@ -8,20 +8,22 @@ use axum::{
 };
 use bytes::{BufMut as _, BytesMut};
 use futures_util::SinkExt as _;
-use missive_wire::{DeviceId, Hello, MESSAGE_IDS_MAX, MessageId, ServerFrame};
+use missive_wire::{Address, DeviceId, Hello, MESSAGE_IDS_MAX, MessageId, ServerFrame};
 use serde::Serialize;
 use tokio::time::{sleep, timeout};
 
 use super::told::told;
 use crate::{
     app::App,
-    hub::{Frames, Outcome, Outgoing, Sending},
+    hub::{Frames, Outcome, Outgoing},
 };
 
-/// A socket that takes nothing for so long is given up.
+/// A socket that takes nothing for so long is given up; one that takes little is not.
 const WRITE: Duration = Duration::from_secs(30);
 /// How often a write that takes long looks whether its mailbox has let go of the link.
 const LOOK: Duration = Duration::from_millis(200);
+/// About how many bytes are taken at a time: between, the client's acknowledgements are read.
+const BATCH: usize = 1024 * 1024;
 /// Bytes of a frame besides its ciphertext, about.
 const FRAME: usize = 320;
 /// Bytes of an id in a list.
@@ -66,62 +68,108 @@ impl Writer {
         Self { app, frames, device, taken: VecDeque::new() }
     }
 
-    /// Takes what waits, up to a word to close.
+    /// Waits until there is something to take, or the mailbox has let go.
+    pub(super) async fn ready(&self) {
+        if self.taken.is_empty() {
+            self.frames.ready().await;
+        }
+    }
+
+    /// Waits until there is something to take, though the mailbox may have let go.
+    pub(super) async fn filled(&self) {
+        if self.taken.is_empty() {
+            self.frames.filled().await;
+        }
+    }
+
+    /// Whether all that was taken from the queue is in a batch.
+    pub(super) fn is_empty(&self) -> bool {
+        self.taken.is_empty()
+    }
+
+    /// The mailbox's word to close, if one waits.
+    pub(super) fn close(&self) -> Option<(u16, &'static str)> {
+        self.taken.iter().find_map(Outgoing::close).or_else(|| self.frames.close())
+    }
+
+    /// Takes what waits, as much as is written at a time.
     pub(super) fn take(&mut self) -> Batch {
-        self.batch(|_| true)
+        self.batch(false)
     }
 
     /// Takes what waits, and of that only what answers the client.
     pub(super) fn take_answers(&mut self) -> Batch {
-        self.batch(|outgoing| matches!(outgoing, Outgoing::Told(..) | Outgoing::Answer(_)))
+        self.batch(true)
     }
 
-    fn batch(&mut self, is_wanted: impl Fn(&Outgoing) -> bool) -> Batch {
-        self.frames.take(&mut self.taken);
+    fn batch(&mut self, answers_only: bool) -> Batch {
+        if self.taken.is_empty() {
+            self.frames.take(&mut self.taken);
+        }
         let mut batch = Batch::default();
-        let mut text = BytesMut::with_capacity(self.taken.iter().map(size).sum());
-        let mut put = |batch: &mut Batch, frame: &dyn Frame| batch.texts.extend(frame.text(&mut text));
-        let mut outgoing = self.taken.drain(..).filter(is_wanted).peekable();
-        while let Some(next) = outgoing.next() {
-            match next {
-                Outgoing::Message(message) => put(&mut batch, message.as_ref()),
-                Outgoing::Frame(frame) => put(&mut batch, frame.as_ref()),
-                Outgoing::Answer(frame) => {
-                    batch.answered += 1;
-                    put(&mut batch, frame.as_ref());
-                }
-                Outgoing::Told(sending, outcome) => {
-                    let mut ids = vec![sending.id];
-                    while let Some(id) = next_alike(&mut outgoing, &sending, outcome, ids.len()) {
-                        ids.push(id);
-                    }
-                    batch.answered += ids.len();
-                    told(ids, &sending.receiver, outcome).iter().for_each(|frame| put(&mut batch, frame));
-                }
-                Outgoing::Hello { pending } => {
-                    let hello = Hello { incarnation: self.app.incarnation, device: self.device, pending };
-                    put(&mut batch, &ServerFrame::Hello { hello });
-                }
-                Outgoing::Close(code, reason) => {
-                    batch.close = Some((code, reason));
-                    break;
-                }
+        let mut text = BytesMut::with_capacity(self.taken.iter().map(size).sum::<usize>().min(BATCH + FRAME));
+        let mut bytes = 0;
+        while let Some(next) = self.taken.pop_front() {
+            bytes += size(&next);
+            if !answers_only || next.is_answer() {
+                self.put(next, &mut batch, &mut text);
+            }
+            if bytes >= BATCH {
+                break;
             }
         }
-        drop(outgoing);
         self.taken.shrink_to(KEPT);
         batch
     }
 
+    /// Puts one thing into a batch, with what follows that is told alike.
+    fn put(&mut self, next: Outgoing, batch: &mut Batch, text: &mut BytesMut) {
+        match next {
+            Outgoing::Message(message) => batch.put(message.as_ref(), text),
+            Outgoing::Frame(frame) => batch.put(frame.as_ref(), text),
+            Outgoing::Answer(frame) => {
+                batch.answered += 1;
+                batch.put(frame.as_ref(), text);
+            }
+            Outgoing::Told(id, receiver, outcome) => {
+                let mut ids = vec![id];
+                while let Some(id) = self.next_alike(&receiver, outcome, ids.len()) {
+                    ids.push(id);
+                }
+                batch.answered += ids.len();
+                told(ids, &receiver, outcome).iter().for_each(|frame| batch.put(frame, text));
+            }
+            Outgoing::Hello { pending } => {
+                let hello = Hello { incarnation: self.app.incarnation, device: self.device, pending };
+                batch.put(&ServerFrame::Hello { hello }, text);
+            }
+            // What comes behind it answers the client still.
+            Outgoing::Close(code, reason) => batch.close = batch.close.or(Some((code, reason))),
+        }
+    }
+
+    /// The id of the next message, if the same is to be told of it and there is room for it in the frame.
+    fn next_alike(&mut self, receiver: &Address, outcome: Outcome, ids: usize) -> Option<MessageId> {
+        let taken = matches!(outcome, Outcome::Received | Outcome::Stored) && ids < MESSAGE_IDS_MAX;
+        match self.taken.front()? {
+            Outgoing::Told(id, to, other) if taken && *other == outcome && to == receiver => {
+                let id = *id;
+                self.taken.pop_front();
+                Some(id)
+            }
+            _ => None,
+        }
+    }
+
     /// Writes frames, then flushes once.
     pub(super) async fn write(&self, socket: &mut WebSocket, texts: Vec<Utf8Bytes>) -> Written {
-        self.unless_ended(async {
-            for text in texts {
-                socket.feed(Message::Text(text)).await?;
+        for text in texts {
+            match self.unless_ended(socket.feed(Message::Text(text))).await {
+                Written::Done => {}
+                ended => return ended,
             }
-            socket.flush().await
-        })
-        .await
+        }
+        self.flush(socket).await
     }
 
     /// Pings the peer.
@@ -154,25 +202,12 @@ impl Writer {
     }
 }
 
-/// The id of the next message, if the same is to be told of it and there is room for it in the frame.
-fn next_alike(
-    outgoing: &mut Peekable<impl Iterator<Item = Outgoing>>,
-    first: &Sending,
-    outcome: Outcome,
-    ids: usize,
-) -> Option<MessageId> {
-    let alike = |next: &Outgoing| match next {
-        Outgoing::Told(sending, other) => {
-            *other == outcome
-                && matches!(outcome, Outcome::Received | Outcome::Stored)
-                && ids < MESSAGE_IDS_MAX
-                && sending.receiver == first.receiver
-        }
-        _ => false,
-    };
-    match outgoing.next_if(alike)? {
-        Outgoing::Told(sending, _) => Some(sending.id),
-        _ => None,
+impl Batch {
+    /// Puts a frame into the batch: a part of `buffer`.
+    fn put(&mut self, frame: &impl Serialize, buffer: &mut BytesMut) {
+        let written = serde_json::to_writer(buffer.writer(), frame);
+        let text = buffer.split().freeze();
+        self.texts.extend(written.ok().and_then(|()| Utf8Bytes::try_from(text).ok()));
     }
 }
 
@@ -182,19 +217,5 @@ fn size(outgoing: &Outgoing) -> usize {
         Outgoing::Message(message) => FRAME + message.content.as_str().len(),
         Outgoing::Told(..) => ID,
         _ => FRAME,
-    }
-}
-
-/// What can be a text frame.
-trait Frame {
-    /// The frame as text: a part of `buffer`, which has room for all of a batch.
-    fn text(&self, buffer: &mut BytesMut) -> Option<Utf8Bytes>;
-}
-
-impl<T: Serialize> Frame for T {
-    fn text(&self, buffer: &mut BytesMut) -> Option<Utf8Bytes> {
-        let written = serde_json::to_writer(buffer.writer(), self);
-        let text = buffer.split().freeze();
-        written.ok().and_then(|()| Utf8Bytes::try_from(text).ok())
     }
 }

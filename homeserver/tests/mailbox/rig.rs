@@ -36,12 +36,17 @@ impl Heard {
         Sending::start(by, (Uuid::nil(), address("bob")), (id, id.unwrap_or_default()), copies)
     }
 
+    /// Its socket ends.
+    pub fn end(&self) {
+        self.0.end();
+    }
+
     /// What it was told since the last look.
     pub fn outcome(&self) -> Option<Outcome> {
         let mut taken = VecDeque::new();
         self.0.take(&mut taken);
         match taken.pop_front() {
-            Some(Outgoing::Told(_, outcome)) => Some(outcome),
+            Some(Outgoing::Told(_, _, outcome)) => Some(outcome),
             _ => None,
         }
     }

@@ -227,8 +227,8 @@ impl Rig {
 
     fn hear_outcomes(&mut self) -> Result<(), String> {
         for outgoing in taken(&self.told) {
-            let Outgoing::Told(sending, outcome) = outgoing else { continue };
-            let n = u64::try_from(sending.id.as_u128()).unwrap();
+            let Outgoing::Told(id, _, outcome) = outgoing else { continue };
+            let n = u64::try_from(id.as_u128()).unwrap();
             let Some(place) = self.waiting.iter().position(|waiting| *waiting == n) else {
                 return Err(format!("{n} was told twice"));
             };

@@ -23,10 +23,15 @@ pub struct Model {
     pub devices: BTreeSet<DeviceKey>,
     pub revoked: BTreeSet<Uuid>,
     pub messages: BTreeMap<i64, (DeviceKey, PendingRow)>,
+    /// How many bytes each message had.
+    bytes: BTreeMap<i64, i64>,
     pub statuses: BTreeMap<StatusKey, (State, Option<Code>)>,
     /// The ids of one-time keys that are left, of EC and Kyber alike.
     pub keys: BTreeMap<DeviceKey, Vec<u32>>,
 }
+
+/// A request's device, and the one that it sends to.
+type Pair = (usize, DeviceKey, String, u8);
 
 /// An operation, of which request, and what it came to.
 #[derive(Clone, Copy)]
@@ -56,15 +61,15 @@ impl Model {
             segments[*segment].push(*ran);
             *segment += usize::from(matches!(ran.op, WriteOp::Settle { which: MessageSelector::Id(_), .. }));
         }
+        let mut full = HashSet::new();
         for segment in segments {
-            self.run_segment(&segment);
+            self.run_segment(&segment, &mut full);
         }
     }
 
-    fn run_segment(&mut self, segment: &[Ran<'_>]) {
-        let mut full = HashSet::new();
+    fn run_segment(&mut self, segment: &[Ran<'_>], full: &mut HashSet<Pair>) {
         for ran in segment {
-            self.store(ran, &mut full);
+            self.store(ran, full);
         }
         let mut told = Vec::new();
         for ran in segment {
@@ -85,7 +90,7 @@ impl Model {
         }
     }
 
-    fn store(&mut self, ran: &Ran<'_>, full: &mut HashSet<(usize, DeviceKey, String, u8)>) {
+    fn store(&mut self, ran: &Ran<'_>, full: &mut HashSet<Pair>) {
         let WriteOp::Store { device, message, quota } = ran.op else { return };
         let sender = message.sender.to_string();
         let kept = self.messages.iter().find(|(_, (of, row))| {
@@ -116,9 +121,9 @@ impl Model {
                 sender_id: message.sender_id,
                 sender_device: message.sender_device,
                 message_id: message.id,
-                bytes,
             };
             self.messages.insert(seq, (*device, row));
+            self.bytes.insert(seq, bytes);
         }
     }
 
@@ -234,7 +239,8 @@ impl Model {
     }
 
     fn entries(&self) -> impl Iterator<Item = (Uuid, String, i64)> {
-        let messages = self.messages.values().map(|(of, row)| (of.account, row.sender.to_string(), row.bytes));
+        let bytes = |row: &PendingRow| self.bytes[&row.seq];
+        let messages = self.messages.values().map(move |(of, row)| (of.account, row.sender.to_string(), bytes(row)));
         messages.chain(self.statuses.keys().map(|(of, _, speaker)| (of.account, speaker.clone(), 0)))
     }
 }

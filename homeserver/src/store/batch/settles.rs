@@ -1,6 +1,6 @@
 //! Settling messages: their rows go, and what their senders are told is stored in the same commit.
 
-use std::collections::{HashMap, HashSet};
+use std::collections::HashMap;
 
 use missive_wire::{Address, Code, DeviceId, MessageId, State};
 use uuid::Uuid;
@@ -19,7 +19,7 @@ use crate::{
 
 static BY_TRIPLE: Text = lookup!(
     "SELECT found.seq, found.account_id, found.device_id, found.sender, found.sender_id, found.sender_device, \
-     found.message_id, CAST(length(found.content) AS BIGINT)",
+     found.message_id",
     5,
     "pending_messages",
     "found.message_id = wanted.column1 AND found.account_id IS NOT DISTINCT FROM wanted.column2 \
@@ -29,7 +29,7 @@ static BY_TRIPLE: Text = lookup!(
 );
 static BY_ID: Text = lookup!(
     "SELECT found.seq, found.account_id, found.device_id, found.sender, found.sender_id, found.sender_device, \
-     found.message_id, CAST(length(found.content) AS BIGINT)",
+     found.message_id",
     3,
     "pending_messages",
     "found.message_id = wanted.column1 AND found.account_id IS NOT DISTINCT FROM wanted.column2 \
@@ -42,12 +42,22 @@ static TAKE: Text = Text::of_each(
     [
         (
             concat!(
-                columns!(sqlite, plain "seq", bytes "account_id", plain "device_id"),
+                columns!(
+                    sqlite,
+                    plain "seq",
+                    bytes "account_id",
+                    plain "device_id",
+                    bytes "message_id",
+                    plain "length(content)"
+                ),
                 " FROM pending_messages WHERE seq IN ("
             ),
             ")",
         ),
-        ("DELETE FROM pending_messages WHERE seq IN (", ") RETURNING seq, account_id, device_id"),
+        (
+            "DELETE FROM pending_messages WHERE seq IN (",
+            ") RETURNING seq, account_id, device_id, message_id, CAST(length(content) AS BIGINT)",
+        ),
     ],
     1,
 );
@@ -133,14 +143,16 @@ pub(super) async fn run(
     found: &Found,
     results: &mut Results,
 ) -> Result<Vec<Put>> {
-    let meant = settles.iter().flat_map(|settle| settle.rows(found).map(|row| (row.seq, settle.device)));
+    let meant =
+        settles.iter().flat_map(|settle| settle.rows(found).map(|row| (row.seq, (settle.device, row.message_id))));
     let mut gone = delete(tx, &meant.collect()).await?;
     let mut taken = Vec::new();
     let mut statuses = Vec::new();
     for settle in settles {
         let mut settled = Vec::new();
-        for row in settle.rows(found).filter(|row| gone.remove(&row.seq)) {
-            taken.push((settle.device.account, row.sender.to_string(), row.bytes));
+        for row in settle.rows(found) {
+            let Some(bytes) = gone.remove(&row.seq) else { continue };
+            taken.push((settle.device.account, row.sender.to_string(), bytes));
             statuses.extend(settle.status(row));
             settled.push(SettledRow { seq: row.seq, sender: row.sending_device(), message_id: row.message_id });
         }
@@ -167,20 +179,20 @@ impl Settle<'_> {
     }
 }
 
-/// Deletes rows; returns which were there.
-async fn delete(tx: &mut Tx, meant: &HashMap<i64, DeviceKey>) -> Result<HashSet<i64>> {
+/// Deletes rows; returns which were there, and how many bytes each had.
+async fn delete(tx: &mut Tx, meant: &HashMap<i64, (DeviceKey, MessageId)>) -> Result<HashMap<i64, i64>> {
     let seqs = meant.keys().copied().collect::<Vec<_>>();
-    let mut gone = HashSet::new();
+    let mut gone = HashMap::new();
     for (text, seqs) in TAKE.padded(tx.dialect(), &seqs) {
-        let rows: Result<Vec<(i64, Uuid, i64)>> =
+        let rows: Result<Vec<(i64, Uuid, i64, Uuid, i64)>> =
             rows!(&mut *tx, text, |take| seqs.iter().fold(take, |take, seq| take.bind(**seq)));
-        for (seq, account, device) in rows? {
-            // Nobody settles what is another's: such a transaction ends here, with nothing changed.
+        for (seq, account, device, id, bytes) in rows? {
+            // Nobody settles another's, or another message: such a transaction ends here, with nothing changed.
             let device = DeviceKey { account, device: device_of(device)? };
-            if meant.get(&seq) != Some(&device) {
+            if meant.get(&seq) != Some(&(device, id)) {
                 return Err(corrupt("row"));
             }
-            gone.insert(seq);
+            gone.insert(seq, bytes);
         }
     }
     if let Tx::Sqlite(tx) = tx {
@@ -193,7 +205,7 @@ async fn delete(tx: &mut Tx, meant: &HashMap<i64, DeviceKey>) -> Result<HashSet<
 }
 
 /// A row as it is read.
-type Row = (i64, Uuid, i64, String, Option<Uuid>, i64, Uuid, i64);
+type Row = (i64, Uuid, i64, String, Option<Uuid>, i64, Uuid);
 
 impl Tx {
     async fn rows_by_triple(
@@ -235,8 +247,8 @@ impl Tx {
 }
 
 fn pending_row(row: Row) -> Result<(DeviceKey, PendingRow)> {
-    let (seq, account, device, sender, sender_id, sender_device, message_id, bytes) = row;
+    let (seq, account, device, sender, sender_id, sender_device, message_id) = row;
     let device = DeviceKey { account, device: device_of(device)? };
     let sender = sender.parse().map_err(|_| corrupt("address"))?;
-    Ok((device, PendingRow { seq, sender, sender_id, sender_device: device_of(sender_device)?, message_id, bytes }))
+    Ok((device, PendingRow { seq, sender, sender_id, sender_device: device_of(sender_device)?, message_id }))
 }

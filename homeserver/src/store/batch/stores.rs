@@ -2,7 +2,7 @@
 
 use std::collections::{HashMap, HashSet};
 
-use missive_wire::{CipherKind, Delivered, DeviceId, MessageId};
+use missive_wire::{Address, CipherKind, Delivered, DeviceId, MessageId};
 use uuid::Uuid;
 
 use super::Results;
@@ -72,6 +72,12 @@ pub(super) struct Store<'a> {
     quota: Quota,
 }
 
+/// A device of a request, and the device that it sends to.
+type Pair = (usize, DeviceKey, Address, DeviceId);
+
+/// The pairs of which a message found no room, over all of a transaction.
+pub(super) type Full = HashSet<Pair>;
+
 /// What tells messages apart.
 type Key<'a> = (DeviceKey, MessageId, &'a str, DeviceId);
 
@@ -99,15 +105,14 @@ impl<'a> Store<'a> {
         (self.device, self.message.id, &self.sender, self.message.sender_device)
     }
 
-    fn row(&self, seq: i64, bytes: i64) -> PendingRow {
-        PendingRow {
-            seq,
-            sender: self.message.sender.clone(),
-            sender_id: self.message.sender_id,
-            sender_device: self.message.sender_device,
-            message_id: self.message.id,
-            bytes,
-        }
+    /// The account that sent the message, if it is of this homeserver.
+    pub(super) fn sender(&self) -> Option<Uuid> {
+        self.message.sender_id
+    }
+
+    /// Which device of which request sends it to which.
+    fn pair(&self) -> Pair {
+        (self.request, self.device, self.message.sender.clone(), self.message.sender_device)
     }
 }
 
@@ -116,12 +121,13 @@ pub(super) async fn run(
     tx: &mut Tx,
     shares: &mut Shares,
     stores: &[Store<'_>],
+    full: &mut Full,
     results: &mut Results,
 ) -> Result<Vec<(DeviceKey, PendingRow)>> {
     shares.load(tx, stores.iter().map(|store| (store.device.account, store.sender.as_str()))).await?;
     let mut plan = Plan::of(tx, stores).await?;
     for store in stores {
-        if let Some(refused) = plan.consider(store, shares)? {
+        if let Some(refused) = plan.consider(store, shares, full)? {
             results.set(store.at, refused);
         }
     }
@@ -134,9 +140,9 @@ pub(super) async fn run(
         results.set(at, WriteResult::Stored { seq, new: false });
     }
     let mut rows = Vec::with_capacity(seqs.len());
-    for (New { store, content }, seq) in plan.new.iter().zip(seqs) {
+    for (New { store, .. }, seq) in plan.new.iter().zip(seqs) {
         results.set(store.at, WriteResult::Stored { seq, new: true });
-        rows.push((store.device, store.row(seq, length(content)?)));
+        rows.push((store.device, PendingRow::of(seq, store.message)));
     }
     Ok(rows)
 }
@@ -146,8 +152,6 @@ struct Plan<'a> {
     numbers: HashMap<Key<'a>, usize>,
     /// By those numbers.
     places: Vec<Option<Place>>,
-    /// The pairs of devices of each request of which a message found no room.
-    full: HashSet<(usize, DeviceKey, &'a str, DeviceId)>,
     new: Vec<New<'a>>,
     /// Operations on messages that are there, or will be.
     again: Vec<(usize, Place)>,
@@ -157,20 +161,19 @@ impl<'a> Plan<'a> {
     async fn of(tx: &mut Tx, stores: &'a [Store<'a>]) -> Result<Self> {
         let numbers = numbered(stores);
         let places = stored_already(tx, stores, &numbers).await?;
-        Ok(Self { numbers, places, full: HashSet::new(), new: Vec::new(), again: Vec::new() })
+        Ok(Self { numbers, places, new: Vec::new(), again: Vec::new() })
     }
 
     /// Takes room for a message, or says why there is none. One behind another of the same request and pair of devices
     /// that found no room finds none either, however small it is: it would overtake it.
-    fn consider(&mut self, store: &'a Store<'a>, shares: &mut Shares) -> Result<Option<WriteResult>> {
+    fn consider(&mut self, store: &'a Store<'a>, shares: &mut Shares, full: &mut Full) -> Result<Option<WriteResult>> {
         let number = self.numbers.get(&store.key()).copied();
         let place = number.and_then(|number| self.places.get_mut(number)).ok_or_else(|| corrupt("place"))?;
         if let Some(place) = *place {
             self.again.push((store.at, place));
             return Ok(None);
         }
-        let pair = (store.request, store.device, store.sender.as_str(), store.message.sender_device);
-        if self.full.contains(&pair) {
+        if full.contains(&store.pair()) {
             return Ok(Some(WriteResult::Full));
         }
         let content = store.message.content.decode();
@@ -181,7 +184,7 @@ impl<'a> Plan<'a> {
                 None
             }
             Room::Full => {
-                self.full.insert(pair);
+                full.insert(store.pair());
                 Some(WriteResult::Full)
             }
             Room::Gone => Some(WriteResult::Gone),
