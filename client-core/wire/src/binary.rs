@@ -10,7 +10,7 @@ use serde::{Deserialize, Serialize, Serializer};
 pub const CONTENT_MAX_CHARS: usize = 196_608;
 
 /// The text is not canonical standard base64 with padding.
-#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 #[error("not standard base64 with padding")]
 pub struct InvalidBase64;
 

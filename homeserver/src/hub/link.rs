@@ -18,9 +18,8 @@ pub(super) struct Connected {
     stored: u64,
     /// Whether all is to be read again, even if nothing seems to be missing.
     look: bool,
-    /// What the read that runs was asked for; whether it is of all, and not of what is missing only.
-    asked: usize,
-    looking: bool,
+    /// The read that runs.
+    asked: Asked,
     /// Rows sent over this link and not yet acknowledged.
     on_device: VecDeque<PendingRow>,
     /// The place of the oldest row that was read: below it there is none, and none will be.
@@ -30,6 +29,15 @@ pub(super) struct Connected {
     statuses: Statuses,
     /// Whether a frame found no room: what is sent is bounded, so such a peer has stopped reading, or is gone.
     broken: bool,
+}
+
+/// What a read was asked for.
+#[derive(Debug, Default)]
+struct Asked {
+    /// At most so many rows.
+    limit: usize,
+    /// Of all that is stored, and not only of what is missing.
+    all: bool,
 }
 
 /// Whether the number of stored rows is known.
@@ -48,8 +56,7 @@ impl Connected {
             count: Count::Wanted,
             stored: 0,
             look: false,
-            asked: 0,
-            looking: false,
+            asked: Asked::default(),
             on_device: VecDeque::new(),
             floor: 0,
             horizon: None,
@@ -102,19 +109,17 @@ impl Connected {
 
     /// What to read: what is missing, or all.
     pub(super) fn read_begun(&mut self) -> Reading {
-        self.looking = std::mem::take(&mut self.look);
-        let (floor, except) = if self.looking {
-            (0, Vec::new())
-        } else {
-            (self.floor, self.on_device.iter().map(|row| row.seq).collect())
-        };
-        self.asked = WINDOW - except.len().min(WINDOW / 2);
-        Reading { floor, except, limit: self.asked }
+        let all = std::mem::take(&mut self.look);
+        let (floor, except) =
+            if all { (0, Vec::new()) } else { (self.floor, self.on_device.iter().map(|row| row.seq).collect()) };
+        let limit = WINDOW - except.len().min(WINDOW / 2);
+        self.asked = Asked { limit, all };
+        Reading { floor, except, limit }
     }
 
     /// A job failed; if it was the count or a look at all, it is asked for again.
     pub(super) fn job_failed(&mut self) {
-        self.look |= std::mem::take(&mut self.looking);
+        self.look |= std::mem::take(&mut self.asked).all;
         if self.count == Count::Running {
             self.count = Count::Wanted;
         }
@@ -142,15 +147,15 @@ impl Connected {
         if !self.greeted {
             return;
         }
-        let looked = std::mem::take(&mut self.looking);
-        let whole = rows.len() < self.asked;
+        let Asked { limit, all } = std::mem::take(&mut self.asked);
+        let whole = rows.len() < limit;
         let reached = if whole { i64::MAX } else { rows.last().map_or(0, |row| row.seq) };
-        if looked {
+        if all {
             // What another process settled is no longer awaited.
             self.on_device.retain(|one| one.seq > reached || rows.iter().any(|row| row.seq == one.seq));
         }
         if whole {
-            self.stored = (rows.len() + if looked { 0 } else { self.on_device.len() }) as u64;
+            self.stored = (rows.len() + if all { 0 } else { self.on_device.len() }) as u64;
         }
         let places = self.on_device.iter().map(|row| row.seq).chain(rows.first().map(|row| row.seq));
         self.floor = places.min().unwrap_or(self.floor);

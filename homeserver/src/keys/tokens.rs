@@ -113,13 +113,12 @@ impl TokenKeys {
     /// Reads an access token that is valid at `now` (seconds).
     pub fn verify_access(&self, token: &str, now: i64) -> Result<AccessClaims, TokenError> {
         let digest = Sha256::digest(token).into();
-        let claims = match self.verified.get(&digest) {
-            Some(claims) => claims,
-            None => {
-                let claims = Arc::new(self.verify::<AccessClaims>(ACCESS_TYPE, token)?);
-                self.verified.insert(digest, claims.clone());
-                claims
-            }
+        let claims = if let Some(claims) = self.verified.get(&digest) {
+            claims
+        } else {
+            let claims = Arc::new(self.verify::<AccessClaims>(ACCESS_TYPE, token)?);
+            self.verified.insert(digest, claims.clone());
+            claims
         };
         if claims.exp > now { Ok(AccessClaims::clone(&claims)) } else { Err(TokenError::Expired) }
     }

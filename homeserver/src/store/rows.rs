@@ -42,7 +42,7 @@ macro_rules! rows {
             }
             $crate::store::Tx::Postgres(tx) => {
                 let $select = sqlx::query_as($text);
-                Ok($bound.fetch_all(&mut **tx).await?)
+                Ok::<_, $crate::store::StoreError>($bound.fetch_all(&mut **tx).await?)
             }
         }
     };

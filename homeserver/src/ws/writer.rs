@@ -137,7 +137,9 @@ impl Writer {
                     ids.push(id);
                 }
                 batch.answered += ids.len();
-                told(ids, &receiver, outcome).iter().for_each(|frame| batch.put(frame, text));
+                for frame in told(ids, &receiver, outcome) {
+                    batch.put(&frame, text);
+                }
             }
             Outgoing::Hello { pending } => {
                 let hello = Hello { incarnation: self.app.incarnation, device: self.device, pending };

@@ -86,12 +86,12 @@ impl Tx {
     async fn take_statuses(&mut self, wanted: &[Wanted]) -> Result<Vec<Row>> {
         let mut taken = Vec::new();
         for (text, wanted) in TAKE.padded(self.dialect(), wanted) {
-            let rows: Result<Vec<Row>> = rows!(&mut *self, text, |take| {
+            let rows: Vec<Row> = rows!(&mut *self, text, |take| {
                 wanted.iter().fold(take, |take, (device, id, state)| {
                     take.bind(device.account).bind(i64::from(device.device.get())).bind(*id).bind(*state)
                 })
-            });
-            taken.extend(rows?);
+            })?;
+            taken.extend(rows);
         }
         // A list that is filled up, or that names a state and any, finds a row twice.
         taken.sort_unstable();

@@ -184,9 +184,9 @@ async fn delete(tx: &mut Tx, meant: &HashMap<i64, (DeviceKey, MessageId)>) -> Re
     let seqs = meant.keys().copied().collect::<Vec<_>>();
     let mut gone = HashMap::new();
     for (text, seqs) in TAKE.padded(tx.dialect(), &seqs) {
-        let rows: Result<Vec<(i64, Uuid, i64, Uuid, i64)>> =
-            rows!(&mut *tx, text, |take| seqs.iter().fold(take, |take, seq| take.bind(**seq)));
-        for (seq, account, device, id, bytes) in rows? {
+        let rows: Vec<(i64, Uuid, i64, Uuid, i64)> =
+            rows!(&mut *tx, text, |take| seqs.iter().fold(take, |take, seq| take.bind(**seq)))?;
+        for (seq, account, device, id, bytes) in rows {
             // Nobody settles another's, or another message: such a transaction ends here, with nothing changed.
             let device = DeviceKey { account, device: device_of(device)? };
             if meant.get(&seq) != Some(&(device, id)) {

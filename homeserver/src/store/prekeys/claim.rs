@@ -83,12 +83,12 @@ impl Tx {
         let mut oldest = vec![Vec::new(); wanted.len()];
         let places = wanted.iter().zip(0_i64..).collect::<Vec<_>>();
         for (text, wanted) in OLDEST.padded(self.dialect(), &places) {
-            let rows: Result<Vec<(i64, Option<String>)>> = rows!(&mut *self, text, |select| {
+            let rows: Vec<(i64, Option<String>)> = rows!(&mut *self, text, |select| {
                 wanted.iter().fold(select.bind(most), |select, ((device, kind), place)| {
                     select.bind(*place).bind(device.account).bind(i64::from(device.device.get())).bind(*kind)
                 })
-            });
-            for (place, ids) in rows? {
+            })?;
+            for (place, ids) in rows {
                 let ids =
                     ids.iter().flat_map(|ids| ids.split(',')).map(str::parse).collect::<std::result::Result<_, _>>();
                 let place = usize::try_from(place).ok().and_then(|place| oldest.get_mut(place));
@@ -102,9 +102,9 @@ impl Tx {
     pub(in crate::store) async fn take_keys(&mut self, ids: &[i64]) -> Result<Vec<OneTimeKey>> {
         let mut taken = Vec::new();
         for (text, ids) in TAKE.padded(self.dialect(), ids) {
-            let keys: Result<Vec<OneTimeKey>> =
-                rows!(&mut *self, text, |take| ids.iter().fold(take, |take, id| take.bind(**id)));
-            taken.extend(keys?);
+            let keys: Vec<OneTimeKey> =
+                rows!(&mut *self, text, |take| ids.iter().fold(take, |take, id| take.bind(**id)))?;
+            taken.extend(keys);
         }
         if let Self::Sqlite(tx) = self {
             for (text, ids) in DELETE.padded(Dialect::Sqlite, ids) {

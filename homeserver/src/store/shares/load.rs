@@ -87,9 +87,9 @@ impl Shares {
         new.dedup();
         self.accounts.extend(new.iter().map(|id| (*id, None)));
         for (text, ids) in HOLD.padded(tx.dialect(), &new) {
-            let rows: Result<Vec<(Uuid, Option<i64>, i64, i64)>> =
-                rows!(&mut *tx, text, |hold| ids.iter().fold(hold, |hold, id| hold.bind(**id)));
-            for (id, revoked_at, entries, bytes) in rows? {
+            let rows: Vec<(Uuid, Option<i64>, i64, i64)> =
+                rows!(&mut *tx, text, |hold| ids.iter().fold(hold, |hold, id| hold.bind(**id)))?;
+            for (id, revoked_at, entries, bytes) in rows {
                 let revoked = revoked_at.is_some();
                 let account =
                     Account { revoked, devices: Vec::new(), held: Held::of((entries, bytes)), shares: HashMap::new() };
@@ -97,9 +97,9 @@ impl Shares {
             }
         }
         for (text, ids) in DEVICES.padded(tx.dialect(), &new) {
-            let devices: Result<Vec<(Uuid, i64)>> =
-                rows!(&mut *tx, text, |devices| ids.iter().fold(devices, |devices, id| devices.bind(**id)));
-            for (id, device) in devices? {
+            let devices: Vec<(Uuid, i64)> =
+                rows!(&mut *tx, text, |devices| ids.iter().fold(devices, |devices, id| devices.bind(**id)))?;
+            for (id, device) in devices {
                 if let Some(Some(account)) = self.accounts.get_mut(&id) {
                     account.devices.push(device_of(device)?);
                 }
@@ -126,10 +126,10 @@ impl Shares {
             }
         }
         for (text, wanted) in SHARES.padded(tx.dialect(), &new) {
-            let shares: Result<Vec<(Uuid, String, i64, i64)>> = rows!(&mut *tx, text, |shares| {
+            let shares: Vec<(Uuid, String, i64, i64)> = rows!(&mut *tx, text, |shares| {
                 wanted.iter().fold(shares, |shares, (id, sender)| shares.bind(*id).bind(*sender))
-            });
-            for (id, sender, entries, bytes) in shares? {
+            })?;
+            for (id, sender, entries, bytes) in shares {
                 if let Some(Some(account)) = self.accounts.get_mut(&id) {
                     account.shares.insert(sender, Held::of((entries, bytes)));
                 }
