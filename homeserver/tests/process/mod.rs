@@ -3,6 +3,7 @@
 
 pub mod database;
 pub mod person;
+pub mod user;
 
 use std::{
     fs::{self, File},
