@@ -12,6 +12,7 @@ mod keys;
 mod messages;
 mod names;
 mod payload;
+mod server_document;
 mod server_frame;
 mod timestamp;
 
@@ -32,6 +33,10 @@ pub use keys::{
 pub use messages::{AcknowledgeMessages, AcknowledgeStatuses, MessageRef, PendingMessages, PendingStatuses, StatusRef};
 pub use names::{AccountName, Address, DeviceId, InvalidName, MessageId, ServerName};
 pub use payload::{Body, PADDING_BLOCK, Payload, PayloadError, pad, unpad};
+pub use server_document::{
+    FEDERATION_VERSION, FederationAlgorithm, FederationKey, Revocation, Rotation, SIGNED_BY_RECOVERY, ServerDocument,
+    ServerKeys,
+};
 pub use server_frame::{
     CipherKind, Delivered, Hello, KeysLow, Noted, PeerIncarnation, ServerError, ServerFrame, State, StatusUpdate,
 };

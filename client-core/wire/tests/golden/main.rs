@@ -6,6 +6,7 @@ mod frames;
 mod hostile;
 mod payload;
 mod rest;
+mod server_document;
 
 use missive_wire::{Address, Base64, Content, DeviceId, Timestamp};
 use serde::{Serialize, de::DeserializeOwned};
