@@ -12,6 +12,7 @@ pub mod hub;
 pub mod jobs;
 pub mod keys;
 pub mod model;
+pub mod peers;
 pub mod server;
 pub mod service;
 pub mod store;

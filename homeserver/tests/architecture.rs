@@ -29,9 +29,10 @@ const EXCEPTIONS: [(&str, &str, &str); 3] = [
 ];
 
 /// Libraries, and the only modules that name them.
-const LIBRARIES: [(&str, &[&str]); 8] = [
+const LIBRARIES: [(&str, &[&str]); 9] = [
     ("sqlx", &["store"]),
     ("reqwest", &["peers"]),
+    ("sfv", &["peers"]),
     ("axum", &["http", "ws", "web", "federation", "server"]),
     ("axum_extra", &["http", "web", "federation"]),
     ("axum_server", &["server"]),
