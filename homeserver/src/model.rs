@@ -4,10 +4,12 @@ mod account;
 mod control;
 mod device;
 mod message;
+mod peer;
 mod session;
 
 pub use account::AccountRow;
 pub use control::{ControlEvent, ControlKind};
 pub use device::{DeviceKey, DeviceRow};
 pub use message::{MessageSelector, NewStatus, PendingRow, SettledRow, StoredMessage, StoredStatus};
+pub use peer::{InvalidPattern, PinnedKey, PinnedKeys, ServerPattern};
 pub use session::{Access, SessionRow};

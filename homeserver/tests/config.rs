@@ -116,6 +116,7 @@ fn variables_hold_lists_maps_and_paths() {
     let config = Machine::new()
         .variable("MISSIVE_TRUSTED_PROXIES", "10.0.0.0/8, 127.0.0.1")
         .variable("MISSIVE_FEDERATION__RESOLVE", "b.example=https://10.0.0.5:8448,c.example=http://[::1]:80")
+        .variable("MISSIVE_FEDERATION__ALLOW", "b.example,*.c.example")
         .variable("MISSIVE_FEDERATION__DENY", "")
         .variable("MISSIVE_MASTER_KEY_FILE", "/run/secrets/master_key")
         .load()
@@ -124,6 +125,8 @@ fn variables_hold_lists_maps_and_paths() {
     assert_eq!(proxies, ["10.0.0.0/8", "127.0.0.1/32"]);
     let resolved: Vec<_> = config.federation.resolve.values().collect();
     assert_eq!(resolved, ["https://10.0.0.5:8448", "http://[::1]:80"]);
+    let allowed: Vec<_> = config.federation.allow.iter().map(ToString::to_string).collect();
+    assert_eq!(allowed, ["b.example", "*.c.example"]);
     assert!(config.federation.deny.is_empty());
     assert_eq!(config.master_key_file, PathBuf::from("/run/secrets/master_key"));
 }
@@ -154,6 +157,7 @@ fn refusals_of_the_file_name_the_line_and_the_fix() {
         "[limits]\nconnections = 'many'",
         "trusted_proxies = ['10.0.0.0/8', 'everyone']",
         "[federation.resolve]\n'b.example' = 'https://b.example/path'",
+        "[federation]\ndeny = ['*two.example']",
         "[log]\nlevel = 'homeserver=loud'",
         "metrics_listen = '127.0.0.1:8080'",
         "[tls]\ncert_file = 'cert.pem'",

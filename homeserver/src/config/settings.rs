@@ -12,6 +12,7 @@ use missive_wire::ServerName;
 use serde::Deserialize;
 
 use super::{DatabaseUrl, parse};
+use crate::model::ServerPattern;
 
 pub(super) type SettingsLayer = <Settings as Config>::Layer;
 
@@ -165,17 +166,23 @@ pub struct Federation {
     pub enabled: bool,
 
     /// Where to connect for a server instead of asking its own name, like
-    /// { "example.org" = "https://10.0.0.5:8448" }. A wrong URL cuts that server off.
+    /// { "example.org" = "https://10.0.0.5:8448" }. What stands here is trusted: the address
+    /// may be a private one, and http:// sends in the clear. With https:// and an IP address,
+    /// the certificate must be for the server's name; with a name, for that name. A wrong
+    /// URL cuts that server off.
     #[config(default = {}, validate = parse::base_urls)]
     pub resolve: BTreeMap<ServerName, String>,
 
-    /// If not empty, the only servers spoken to. A missing name is cut off.
+    /// If not empty, the only servers spoken to, like ["two.example", "*.org.example"]:
+    /// a name means it on any port, "two.example:8448" on that port only, "*." every name
+    /// below, not the name itself. A missing name is cut off.
     #[config(default = [])]
-    pub allow: Vec<ServerName>,
+    pub allow: Vec<ServerPattern>,
 
-    /// Servers never spoken to, whatever `allow` says.
+    /// Servers never spoken to, whatever `allow` says; written alike. A name too many cuts
+    /// off its users from yours.
     #[config(default = [])]
-    pub deny: Vec<ServerName>,
+    pub deny: Vec<ServerPattern>,
 
     /// Private networks in which other servers may be reached, like ["10.20.0.0/16"].
     /// All others stay refused, so that no name on the internet can make this server
