@@ -1,0 +1,156 @@
+//! Where a server is and which keys it publishes: `/.well-known/missive/server` of its name, and the keys there or at
+//! `<baseUrl>/federation/v1/keys`.
+//!
+//! Names come from strangers: a request that names a victim as its origin makes us ask the victim. So that this
+//! amplifies nothing, a server is asked at most once each 15 seconds, whoever wants to know; failures are remembered;
+//! each asker has a budget; and strangers share a few places. What was found stays in use for an hour, and where it
+//! cannot be fetched again, for a day: a server whose web site is down is not cut off at once.
+
+mod asker;
+mod attempts;
+mod failure;
+mod fetch;
+
+use std::{sync::Arc, time::Duration};
+
+use missive_wire::{ServerName, Timestamp};
+use moka::sync::Cache;
+
+pub use asker::Asker;
+pub use failure::{Failed, Reason};
+
+use self::{
+    asker::Budgets,
+    attempts::{Attempt, Attempts},
+};
+use super::{
+    outbound::{BaseUrl, Outbound},
+    policy::Policy,
+    trust::KeyDocument,
+};
+use crate::clock::Clock;
+
+/// How long what was found is used without asking again, in milliseconds.
+pub const FRESH_MILLIS: i64 = 60 * 60 * 1_000;
+
+/// How long it is used where asking again fails, in milliseconds.
+pub const STALE_MILLIS: i64 = 24 * 60 * 60 * 1_000;
+
+/// The most servers that are remembered; the least used go first.
+const SERVERS_MAX: u64 = 10_000;
+
+/// Finds servers, and remembers what it found.
+pub struct Discovery {
+    outbound: Arc<Outbound>,
+    policy: Arc<Policy>,
+    clock: Clock,
+    found: Cache<ServerName, Arc<Discovered>>,
+    attempts: Attempts,
+    budgets: Budgets,
+}
+
+/// What a server published of itself.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Discovered {
+    /// Which.
+    pub server: ServerName,
+    /// Where its routes begin, as it says. `federation.resolve` goes before it.
+    pub base: BaseUrl,
+    /// Its keys, not yet trusted (see [`super::trust`]).
+    pub keys: KeyDocument,
+    /// When it was fetched.
+    pub fetched_at: Timestamp,
+}
+
+impl Discovery {
+    /// Discovery with nothing found yet.
+    pub fn new(outbound: Arc<Outbound>, policy: Arc<Policy>, clock: Clock) -> Self {
+        let lasts = Duration::from_millis(STALE_MILLIS.unsigned_abs());
+        Self {
+            outbound,
+            policy,
+            clock,
+            found: Cache::builder().max_capacity(SERVERS_MAX).time_to_live(lasts).build(),
+            attempts: Attempts::default(),
+            budgets: Budgets::default(),
+        }
+    }
+
+    /// A server, from memory where it may be.
+    pub async fn find(&self, server: &ServerName, asker: Asker) -> Result<Arc<Discovered>, Failed> {
+        self.check(server)?;
+        let known = self.found.get(server);
+        if let Some(known) = known.as_ref().filter(|known| self.age(known) < FRESH_MILLIS) {
+            return Ok(known.clone());
+        }
+        let known = known.filter(|known| self.age(known) < STALE_MILLIS);
+        let slot = self.attempts.of(server);
+        let attempt = match (slot.try_lock(), &known) {
+            (Ok(attempt), _) => attempt,
+            // Somebody is asking already.
+            (Err(_), Some(known)) => return Ok(known.clone()),
+            (Err(_), None) => slot.lock().await,
+        };
+        // While we waited, another may have found it.
+        if let Some(known) = self.found.get(server).filter(|known| self.age(known) < FRESH_MILLIS) {
+            return Ok(known);
+        }
+        let outcome = self.attempt(server, asker, attempt).await;
+        outcome.or_else(|failed| known.ok_or(failed))
+    }
+
+    /// A server whose document has a key that is not known: asks again, unless it was asked in the last 15 seconds; then
+    /// gives what is known.
+    pub async fn look_again(&self, server: &ServerName, asker: Asker) -> Result<Arc<Discovered>, Failed> {
+        self.check(server)?;
+        let slot = self.attempts.of(server);
+        let attempt = slot.lock().await;
+        let known = self.found.get(server).filter(|known| self.age(known) < STALE_MILLIS);
+        match (self.attempt(server, asker, attempt).await, known) {
+            (Err(failed), Some(known)) if failed.is_early() => Ok(known),
+            (outcome, _) => outcome,
+        }
+    }
+
+    /// Forgets a server, so that it is asked anew: for an admin who has changed something.
+    pub fn forget(&self, server: &ServerName) {
+        self.found.invalidate(server);
+        self.attempts.forget(server);
+    }
+
+    fn check(&self, server: &ServerName) -> Result<(), Failed> {
+        self.policy.check(server).map_err(|denied| Failed::now(server, Reason::Denied(denied)))
+    }
+
+    /// Asks the server, if it may be asked now.
+    async fn attempt(
+        &self,
+        server: &ServerName,
+        asker: Asker,
+        mut attempt: tokio::sync::MutexGuard<'_, Attempt>,
+    ) -> Result<Arc<Discovered>, Failed> {
+        attempt.is_due(server, self.clock.now())?;
+        let failed = |reason| Failed::now(server, reason);
+        let place = self.budgets.take(asker).map_err(failed)?;
+        attempt.begin(self.clock.now());
+        let outcome = fetch::server(&self.outbound, server, &self.clock).await;
+        drop(place);
+        let now = self.clock.now();
+        match outcome {
+            Ok(found) => {
+                attempt.succeeded(now);
+                let found = Arc::new(found);
+                self.found.insert(server.clone(), found.clone());
+                Ok(found)
+            }
+            Err(reason) => {
+                attempt.failed(now, reason.clone());
+                Err(failed(reason))
+            }
+        }
+    }
+
+    fn age(&self, found: &Discovered) -> i64 {
+        self.clock.now().millis().saturating_sub(found.fetched_at.millis())
+    }
+}
