@@ -5,6 +5,7 @@ mod bench;
 mod demo;
 mod guard;
 mod postgres;
+mod python;
 mod random;
 mod setup;
 mod shell;

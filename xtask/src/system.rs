@@ -48,7 +48,7 @@ pub(crate) fn postgres_bin() -> Option<PathBuf> {
     server.parent().map(Path::to_owned)
 }
 
-/// Installs whichever of PostgreSQL and Node is missing, saying so.
+/// Installs whichever of PostgreSQL, Node and Python is missing, saying so.
 pub(crate) fn install_missing() -> Result<()> {
     let mut packages = Vec::new();
     match postgres_bin() {
@@ -61,8 +61,18 @@ pub(crate) fn install_missing() -> Result<()> {
             None => packages.push(package),
         }
     }
-    println!("(Node and npm are for the test of interoperation with the official TypeScript library of Signal)");
+    match find("python3").filter(|python| has_venv(python)) {
+        Some(path) => println!("python3: {}", path.display()),
+        None => packages.push("python3-venv"),
+    }
+    println!("(Node and npm are for the test of interoperation with the official TypeScript library of Signal,");
+    println!("Python for that with another implementation of HTTP message signatures)");
     if packages.is_empty() { Ok(()) } else { install(&packages) }
+}
+
+/// Debian's Python makes environments with pip only if a package of its own is installed.
+fn has_venv(python: &Path) -> bool {
+    Command::new(python).args(["-c", "import ensurepip, venv"]).output().is_ok_and(|output| output.status.success())
 }
 
 fn install(packages: &[&str]) -> Result<()> {

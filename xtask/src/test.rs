@@ -5,7 +5,7 @@ use clap::Args;
 
 use crate::{
     postgres::{Postgres, URL_VARIABLE},
-    setup,
+    python, setup,
     steps::{self, Steps},
     system, workspace,
 };
@@ -35,6 +35,7 @@ pub(crate) fn run(options: &Options) -> Result<()> {
 fn all(options: &Options, steps: &mut Steps) -> Result<()> {
     steps.step("setup: protoc", setup::run)?;
     steps.step("setup: programs of the system", system::install_missing)?;
+    steps.step("setup: Python packages", python::install_missing)?;
     if !options.quick {
         steps.step("setup: rustfmt and clippy", system::rust_components)?;
         steps.step("format", || cargo("fmt --all --check"))?;
