@@ -78,9 +78,11 @@ impl Outbound {
         let authorities = authorities(federation)?;
         let guarded = || {
             let resolver = Resolver::new(guard.clone(), LOOK_UPS);
-            client(&authorities).https_only(true).dns_resolver(resolver).build().map_err(OutboundError::Tls)
+            client(&authorities).https_only(true).dns_resolver(resolver)
         };
-        let (known, strangers) = (guarded()?, guarded()?);
+        let known = guarded().build().map_err(OutboundError::Tls)?;
+        // No connection to a stranger is kept.
+        let strangers = guarded().pool_max_idle_per_host(0).build().map_err(OutboundError::Tls)?;
         let entry = |(server, url): (&ServerName, &String)| {
             let route = fixed::route(server, url, client(&authorities))?;
             Ok((server.clone(), route))

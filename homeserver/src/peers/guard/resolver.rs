@@ -18,6 +18,9 @@ use super::{Guard, Refused};
 /// How long a name may take to resolve.
 const PATIENCE: Duration = Duration::from_secs(5);
 
+/// The most addresses of a name that are tried: one with hundreds must not make us knock at hundreds of doors.
+const TRIED: usize = 6;
+
 /// Resolves names to addresses that a [`Guard`] lets pass.
 #[derive(Debug, Clone)]
 pub struct Resolver {
@@ -64,6 +67,7 @@ impl Resolver {
         let passed: Vec<_> = found
             .into_iter()
             .filter(|address| self.guard.check(address.ip()).map_err(|why| refused = Some(why)).is_ok())
+            .take(TRIED)
             .collect();
         match refused {
             Some(refused) if passed.is_empty() => Err(ResolveError::Refused { host: host.to_owned(), refused }),
