@@ -12,6 +12,7 @@ Examples:
   git log -1 | missive send bob@two.example
   missive listen --count 1 --timeout 60 --json
   missive history bob@two.example
+  missive chat bob@two.example
 
 Exit codes:
   0 done   1 something else   2 wrong usage   3 authentication   4 the homeserver cannot be reached
@@ -61,6 +62,9 @@ pub(crate) enum Command {
     Listen(Listen),
     /// Show a conversation
     History(History),
+    /// Chat on a whole screen
+    #[command(after_help = crate::chat::keys::help())]
+    Chat(Chat),
 }
 
 /// Where the account's password comes from.
@@ -163,6 +167,12 @@ pub(crate) struct History {
     /// Show so many messages, the newest
     #[arg(long, value_name = "N", default_value_t = 1000)]
     pub(crate) limit: u32,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct Chat {
+    /// Open the conversation with them: a name on the same homeserver, or name@server
+    pub(crate) address: Option<String>,
 }
 
 fn seconds(text: &str) -> Result<Duration, String> {

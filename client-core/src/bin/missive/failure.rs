@@ -55,7 +55,7 @@ impl Failure {
     }
 }
 
-fn client(error: &Error) -> (&'static str, u8) {
+pub(crate) fn client(error: &Error) -> (&'static str, u8) {
     match error {
         Error::WrongCredentials => ("wrong_credentials", 3),
         Error::SecondFactorNeeded => ("totp_required", 3),

@@ -2,6 +2,7 @@
 
 mod account;
 mod args;
+mod chat;
 mod failure;
 mod history;
 mod listen;
@@ -43,6 +44,7 @@ async fn run(cli: Cli, output: &Output) -> Result<(), Failure> {
         Command::Send(args) => send::send(global, output, args).await,
         Command::Listen(args) => listen::listen(global, output, args).await,
         Command::History(args) => history::history(global, output, args).await,
+        Command::Chat(args) => chat::chat(global, output, args).await,
     }
 }
 

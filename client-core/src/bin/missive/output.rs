@@ -137,7 +137,7 @@ fn is_control(c: char) -> bool {
         || matches!(c, '\u{61c}' | '\u{200e}' | '\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2066}'..='\u{2069}')
 }
 
-fn problem(body: &Body) -> Option<&str> {
+pub(crate) fn problem(body: &Body) -> Option<&str> {
     match body {
         Body::Text(_) => None,
         Body::Unsupported => Some("this version cannot show what this message holds"),
@@ -146,7 +146,7 @@ fn problem(body: &Body) -> Option<&str> {
     }
 }
 
-fn ticks(state: Option<State>) -> &'static str {
+pub(crate) fn ticks(state: Option<State>) -> &'static str {
     match state {
         None => "…",
         Some(State::Sent) => "✓",
@@ -166,7 +166,7 @@ pub(crate) fn state_name(state: State) -> &'static str {
 }
 
 /// To the second.
-fn time(at: Timestamp) -> String {
+pub(crate) fn time(at: Timestamp) -> String {
     let text = at.to_string();
     let (seconds, _) = text.split_once('.').unwrap_or((&text, ""));
     seconds.replacen('T', " ", 1)

@@ -1,0 +1,102 @@
+//! What the model asks for, and what it is told.
+
+use client_core::{StoredMessage, wire::Address};
+
+/// So many messages are read at a time.
+pub(super) const PAGE: u32 = 100;
+
+/// Something to do that may take a while; its [`Answer`] comes back.
+#[derive(Debug, PartialEq, Eq)]
+pub(super) enum Effect {
+    /// Read the list of conversations.
+    Conversations,
+    /// Read messages before a position, or the newest.
+    Page { peer: Address, before: Option<i64> },
+    /// Read what is noted of someone.
+    Contact(Address),
+    /// Encrypt and send.
+    Send { peer: Address, ticket: u64, text: String },
+    /// These have been on the screen.
+    Read(Vec<StoredMessage>),
+    /// Search for someone.
+    Find(String),
+    /// Compute a safety number.
+    Safety(Address),
+    /// Trust a new identity key.
+    Accept(Address),
+    /// Note something of a contact.
+    Note(Address, Note),
+    /// Draw everything anew.
+    Redraw,
+}
+
+/// What is noted of a contact.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) enum Note {
+    Petname(Option<String>),
+    Verified(bool),
+    Blocked(bool),
+}
+
+/// What has become of an [`Effect`].
+#[derive(Debug)]
+pub(super) enum Answer {
+    Conversations(Vec<Conversation>),
+    Page { peer: Address, before: Option<i64>, rows: Vec<(i64, StoredMessage)> },
+    Contact(Contact),
+    Sent { peer: Address, ticket: u64 },
+    NotSent { peer: Address, ticket: u64, why: Why },
+    Read,
+    Found { text: String, found: Result<Found, String> },
+    Safety { peer: Address, number: Result<Safety, String> },
+    Accepted(Address),
+    Noted(Address),
+    Failed(String),
+}
+
+/// Why a message was not sent.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) enum Why {
+    /// It may go well later.
+    Temporary(String),
+    /// The receiver's new identity key waits for acceptance.
+    Key,
+    /// It will not go well.
+    Final(String),
+}
+
+/// Who was found.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub(super) struct Found {
+    pub(super) users: Vec<Address>,
+    /// There are more than these.
+    pub(super) more: bool,
+}
+
+/// A safety number.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct Safety {
+    /// Twelve groups of five digits.
+    pub(super) groups: Vec<String>,
+    /// It is about a new key that waits for acceptance.
+    pub(super) changed: bool,
+}
+
+/// What was said with one account.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct Conversation {
+    pub(super) peer: Address,
+    pub(super) contact: Contact,
+    pub(super) last: Option<StoredMessage>,
+    pub(super) unread: u64,
+    pub(super) identity_changed: bool,
+}
+
+/// What is noted of an account.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct Contact {
+    pub(super) address: Address,
+    pub(super) petname: Option<String>,
+    pub(super) verified: bool,
+    pub(super) blocked: bool,
+}

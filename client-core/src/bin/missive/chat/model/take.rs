@@ -1,0 +1,137 @@
+//! What events and answers do.
+
+use std::time::Instant;
+
+use client_core::{Event, StatusChange, wire::{Address, State}};
+
+use super::{
+    Link, Model, Panel,
+    card::Card,
+    list::label,
+};
+use crate::chat::{
+    exchange::{Answer, Effect, Why},
+    text,
+};
+
+impl Model {
+    /// Something happened on the connection. What it tells is stored already.
+    pub(in crate::chat) fn event(&mut self, event: Event, now: Instant) {
+        self.now = now;
+        match event {
+            Event::Connected { .. } => {
+                self.link = Link::Online;
+                self.outbox.connected();
+                self.changed(None);
+            }
+            Event::Message(message) => self.changed(Some(&message.peer)),
+            Event::Status(change) => self.status(&change),
+            Event::Error { error, .. } => self.say(text::clean(&error)),
+            Event::Disconnected { error, retry_in } => {
+                self.link = Link::Offline { error: text::clean(&error), until: now + retry_in };
+            }
+            _ => {}
+        }
+    }
+
+    /// Something that was asked for is done.
+    pub(in crate::chat) fn answer(&mut self, answer: Answer, now: Instant) {
+        self.now = now;
+        match answer {
+            Answer::Conversations(conversations) => {
+                self.list.read(conversations);
+                if let Some(thread) = &mut self.thread
+                    && let Some(known) = self.list.of(&thread.peer)
+                {
+                    thread.contact = known.contact.clone();
+                }
+            }
+            Answer::Page { peer, before, rows } => {
+                if let Some(thread) = self.thread.as_mut().filter(|thread| thread.peer == peer) {
+                    thread.page(before, rows);
+                }
+            }
+            Answer::Contact(contact) => {
+                if let Some(thread) = self.thread.as_mut().filter(|thread| thread.peer == contact.address) {
+                    thread.contact = contact;
+                }
+            }
+            Answer::Sent { peer, ticket } => {
+                self.outbox.sent(&peer, ticket);
+                self.changed(Some(&peer));
+            }
+            Answer::NotSent { peer, ticket, why } => self.not_sent(&peer, ticket, why),
+            Answer::Read => self.list.changed(),
+            Answer::Found { text, found } => {
+                if let Some(Panel::Find(find)) = &mut self.panel {
+                    find.answer(&text, found);
+                }
+            }
+            Answer::Safety { peer, number } => {
+                if let Some(Panel::Card(card)) = &mut self.panel && card.peer == peer {
+                    card.number = Some(number.map_err(|error| text::clean(&error)));
+                }
+            }
+            Answer::Accepted(peer) => {
+                self.outbox.accepted(&peer);
+                self.say("The new identity key is accepted; what waited for that is sent");
+                self.refresh(&peer);
+            }
+            Answer::Noted(peer) => self.refresh(&peer),
+            Answer::Failed(error) => self.say(text::clean(&error)),
+        }
+    }
+
+    fn not_sent(&mut self, peer: &Address, ticket: u64, why: Why) {
+        let open = self.thread.as_ref().is_some_and(|thread| thread.peer == *peer);
+        if why == Why::Key {
+            self.list.changed();
+            if open && self.panel.is_none() {
+                self.panel = Some(Panel::Card(Card::unasked(peer.clone(), self.now)));
+                self.effects.push(Effect::Safety(peer.clone()));
+            }
+        }
+        let why = match why {
+            Why::Temporary(why) => Why::Temporary(text::clean(&why)),
+            Why::Final(why) => Why::Final(text::clean(&why)),
+            Why::Key => Why::Key,
+        };
+        self.outbox.not_sent(peer, ticket, why, self.now);
+        if !open {
+            self.say(format!("A message to {} is not sent: look there", self.label(peer)));
+        }
+    }
+
+    fn status(&mut self, change: &StatusChange) {
+        self.changed(Some(&change.receiver));
+        match self.thread.as_mut().filter(|thread| thread.peer == change.receiver) {
+            Some(thread) => thread.status(change),
+            None if change.state == State::Undeliverable => {
+                self.say(format!("A message to {} is undeliverable: look there", self.label(&change.receiver)));
+            }
+            None => {}
+        }
+    }
+
+    /// The storage has something new: of someone, or perhaps of anyone.
+    fn changed(&mut self, peer: Option<&Address>) {
+        self.list.changed();
+        if let Some(thread) = self.thread.as_mut().filter(|thread| peer.is_none_or(|peer| thread.peer == *peer)) {
+            thread.changed();
+        }
+    }
+
+    /// What is noted of someone has changed.
+    fn refresh(&mut self, peer: &Address) {
+        self.changed(Some(peer));
+        self.effects.push(Effect::Contact(peer.clone()));
+        if matches!(&self.panel, Some(Panel::Card(card)) if card.peer == *peer) {
+            self.effects.push(Effect::Safety(peer.clone()));
+        }
+    }
+
+    fn label(&self, peer: &Address) -> String {
+        let petname = self.list.of(peer).and_then(|known| known.contact.petname.as_deref());
+        label(peer, petname, &self.own)
+    }
+}

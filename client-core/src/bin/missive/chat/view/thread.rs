@@ -1,0 +1,66 @@
+//! The conversation.
+
+use ratatui::{
+    Frame,
+    layout::Rect,
+    text::{Line, Span},
+    widgets::Paragraph,
+};
+
+use super::{list::marks, theme::Theme};
+use crate::chat::{
+    model::{Model, areas::Areas, thread::Thread},
+    rows::{Part, RowLine},
+    text,
+};
+
+pub(super) fn draw(frame: &mut Frame<'_>, areas: &Areas, model: &Model, theme: Theme) {
+    let Some(thread) = &model.thread else {
+        let text = "Choose a conversation, or find someone with Ctrl-F. F1 lists the keys.";
+        return hint(frame, areas.thread, text, theme);
+    };
+    header(frame, areas.header, thread, model, theme);
+    if thread.is_empty() && model.outbox.to(&thread.peer).is_empty() {
+        let text = format!("Nothing was said yet. Only you and {} will be able to read what you write.", thread.who());
+        return hint(frame, areas.thread, &text, theme);
+    }
+    let lines: Vec<Line<'_>> = model.shown().lines.into_iter().map(|line| styled(line, theme)).collect();
+    // A short conversation stands at the bottom, where the next message comes.
+    let height = areas.thread.height.min(u16::try_from(lines.len()).unwrap_or(u16::MAX));
+    let area = Rect { y: areas.thread.bottom() - height, height, ..areas.thread };
+    frame.render_widget(Paragraph::new(lines), area);
+}
+
+fn header(frame: &mut Frame<'_>, area: Rect, thread: &Thread, model: &Model, theme: Theme) {
+    let changed = model.list.of(&thread.peer).is_some_and(|known| known.identity_changed);
+    let contact = &thread.contact;
+    let words = [
+        (contact.verified, " verified"),
+        (contact.blocked, " blocked"),
+        (changed, " new identity key: Ctrl-O"),
+        (thread.anchor.is_some(), " more below: Ctrl-G"),
+    ];
+    let marks = marks(contact, changed);
+    let words: String = words.iter().filter(|(is, _)| *is).map(|(_, word)| *word).collect();
+    let petname = contact.petname.as_deref().map(|name| format!("{}  ", text::clean(name))).unwrap_or_default();
+    let columns = usize::from(area.width);
+    let right = text::cut(&format!("{marks}{words}"), columns);
+    let left = text::cut(&format!("{petname}{}", thread.peer), columns - text::width(&right));
+    frame.render_widget(Line::from(vec![Span::styled(left, theme.strong()), Span::styled(right, theme.warning())]), area);
+}
+
+fn styled(line: RowLine, theme: Theme) -> Line<'static> {
+    match line.part {
+        Part::Day => Line::styled(line.text, theme.faint()),
+        Part::Body => Line::raw(line.text),
+        Part::Head(end) => {
+            let (name, rest) = line.text.split_at(end);
+            Line::from(vec![Span::styled(name.to_owned(), theme.name()), Span::raw(rest.to_owned())])
+        }
+    }
+}
+
+fn hint(frame: &mut Frame<'_>, area: Rect, text: &str, theme: Theme) {
+    let lines = text::wrap(text, area.width.into());
+    frame.render_widget(Paragraph::new(lines.into_iter().map(Line::raw).collect::<Vec<_>>()).style(theme.faint()), area);
+}
