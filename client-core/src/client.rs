@@ -1,15 +1,27 @@
 //! The facade: an account on this computer.
 
-use std::{path::PathBuf, sync::Arc, time::Duration};
+mod account;
+
+use std::{
+    path::PathBuf,
+    sync::{
+        Arc,
+        atomic::{AtomicBool, Ordering},
+    },
+    time::Duration,
+};
 
 use missive_wire::{Address, DeviceId, MessageId};
 use secrecy::SecretString;
 use tokio::sync::Notify;
 
+pub use account::Account;
+
 use crate::{
-    Clock, Connection, Credentials, Error, Mailbox, Namespace, Reconnect, Registration, SignalError, Storage,
-    StoredMessage, Unlock,
-    account::{self, NewSession, Rest, Session, keys},
+    Clock, Connection, Credentials, Error, Mailbox, Namespace, Reconnect, Registration, SafetyNumber, SignalError,
+    Storage, Unlock,
+    account::{self as authentication, NewSession, Rest, keys},
+    chat::handed::Handed,
 };
 
 /// Where a client keeps its accounts, and what opens them.
@@ -30,30 +42,64 @@ impl Options {
     pub fn new(home: impl Into<PathBuf>, unlock: Unlock) -> Self {
         Self { home: home.into(), unlock, patience: Duration::from_secs(10), clock: Clock::system() }
     }
-
-    fn namespace<'a>(&'a self, address: &'a Address) -> Namespace<'a> {
-        Namespace { home: &self.home, address, unlock: &self.unlock, patience: self.patience }
-    }
 }
 
-/// An account: its log-in, its keys, its messages. Cheap to clone; as long as one lives, the account's storage is locked.
+/// An account and its keys. Cheap to clone; as long as one lives, no other process can be the owner of the keys.
 #[derive(Clone)]
 pub struct Client {
     inner: Arc<Inner>,
 }
 
 pub(crate) struct Inner {
-    pub(crate) session: Session,
+    pub(crate) account: Account,
     pub(crate) mailbox: Mailbox,
-    /// Rung when there is something to send.
-    pub(crate) work: Notify,
+    /// Rung when there is something to do beside the socket.
+    pub(crate) chores: Notify,
+    /// Whether the homeserver has said that few one-time keys are left.
+    low: AtomicBool,
+}
+
+impl Inner {
+    /// The homeserver says that few one-time keys are left.
+    pub(crate) fn keys_are_low(&self) {
+        self.low.store(true, Ordering::Relaxed);
+        self.chores.notify_one();
+    }
+
+    /// Whether it has said so since this was last asked.
+    pub(crate) fn keys_low(&self) -> bool {
+        self.low.swap(false, Ordering::Relaxed)
+    }
+
+    /// Encrypts a text and puts it into the outbox, claiming the receiver's keys first where that is needed; for
+    /// another process, if it has handed it over.
+    pub(crate) async fn compose(&self, to: &Address, text: &str, handed: Option<&Handed>) -> Result<MessageId, Error> {
+        if handed.is_some_and(|handed| handed.accept_identity) {
+            self.mailbox.accept_identity(to).await?;
+        }
+        let compose = || async {
+            match handed {
+                Some(handed) => self.mailbox.compose_handed(handed).await,
+                None => self.mailbox.compose(to, text).await,
+            }
+        };
+        let id = match compose().await {
+            Err(Error::Signal(SignalError::NoSession(_))) => {
+                keys::claim(&self.account.session, &self.mailbox, to).await?;
+                compose().await?
+            }
+            result => result?,
+        };
+        self.account.work.notify_one();
+        Ok(id)
+    }
 }
 
 impl Client {
     /// Registers an account, makes its keys and publishes them.
     pub async fn register(options: &Options, server: &str, registration: &Registration) -> Result<Self, Error> {
         let rest = Rest::new(server)?;
-        let session = account::register(&rest, registration).await?;
+        let session = authentication::register(&rest, registration).await?;
         let client = Self::keep(options, rest, session).await?;
         // Whatever was here under that address before belonged to another account.
         client.inner.mailbox.install().await?;
@@ -64,27 +110,39 @@ impl Client {
     /// Logs in. Afterwards [`Client::check_keys`] tells whether this computer holds the account's keys.
     pub async fn login(options: &Options, server: &str, credentials: &Credentials) -> Result<Self, Error> {
         let rest = Rest::new(server)?;
-        let session = account::log_in(&rest, credentials).await?;
+        let session = authentication::log_in(&rest, credentials).await?;
         Self::keep(options, rest, session).await
     }
 
-    /// Opens an account that has been registered, or logged in, here before. Asks nothing of the network.
+    /// Opens an account that has been registered, or logged in, here before, as the owner of its keys. Asks nothing of
+    /// the network. Fails with [`StorageError::Locked`](crate::StorageError::Locked) when another process is the owner
+    /// for longer than the options' patience.
     pub async fn open(options: &Options, address: &Address) -> Result<Self, Error> {
-        let storage = Arc::new(Storage::open(&options.namespace(address)).await?);
-        let session = Session::load(storage.clone(), options.clock.clone()).await?;
-        Self::assemble(storage, session, options.clock.clone()).await
+        Self::open_at(options, Namespace::find(&options.home, address, &options.unlock).await?).await
+    }
+
+    /// As [`Client::open`], where the account has been found already.
+    pub async fn open_at(options: &Options, namespace: Namespace) -> Result<Self, Error> {
+        let storage = Arc::new(Storage::open(&namespace, options.patience).await?);
+        let account = Account::load(namespace, storage, options.clock.clone()).await?;
+        Self::assemble(account, options.clock.clone()).await
+    }
+
+    /// What needs no ownership of the keys: messages, contacts, searching.
+    pub fn account(&self) -> &Account {
+        &self.inner.account
     }
 
     /// Compares the published keys with those of this computer, and publishes what is missing. Fails with
     /// [`Error::IdentityReplaced`] when the account's keys are elsewhere, or lost: see [`Client::start_over`].
     pub async fn check_keys(&self) -> Result<(), Error> {
-        keys::reconcile(&self.inner.session, &self.inner.mailbox).await
+        keys::reconcile(&self.inner.account.session, &self.inner.mailbox).await
     }
 
     /// Makes new keys in the place of lost ones. Every other device, session and undelivered message of the account
     /// goes; contacts see that the identity key has changed.
     pub async fn start_over(&self, password: &SecretString, totp: Option<String>) -> Result<(), Error> {
-        keys::start_over(&self.inner.session, &self.inner.mailbox, password, totp).await?;
+        keys::start_over(&self.inner.account.session, &self.inner.mailbox, password, totp).await?;
         self.check_keys().await
     }
 
@@ -97,39 +155,38 @@ impl Client {
     /// Encrypts a text and keeps it until the receiver has it. It is sent at once over an open [`Connection`], else
     /// over the next one; what becomes of it comes as [`Event::Status`](crate::Event::Status).
     pub async fn send(&self, to: &Address, text: &str) -> Result<MessageId, Error> {
-        let Inner { session, mailbox, work } = &*self.inner;
-        let id = match mailbox.compose(to, text).await {
-            Err(Error::Signal(SignalError::NoSession(_))) => {
-                keys::claim(session, mailbox, to).await?;
-                mailbox.compose(to, text).await?
-            }
-            result => result?,
-        };
-        work.notify_one();
-        Ok(id)
+        self.inner.compose(to, text, None).await
     }
 
     /// Trusts the changed identity key of a contact, whose safety number should have been compared. Says whether
     /// there was a change to accept.
     pub async fn accept_identity(&self, address: &Address) -> Result<bool, Error> {
-        self.inner.mailbox.accept_identity(address).await
+        let accepted = self.inner.mailbox.accept_identity(address).await?;
+        if accepted {
+            // Messages may have waited for it.
+            self.inner.chores.notify_one();
+        }
+        Ok(accepted)
     }
 
-    /// Tells the senders of received messages that these have been shown.
-    pub async fn mark_read(&self, messages: &[&StoredMessage]) -> Result<(), Error> {
-        self.inner.mailbox.mark_read(messages).await?;
-        self.inner.work.notify_one();
-        Ok(())
+    /// The safety number with an account, to be compared with what they see. Claims their keys where none are known.
+    pub async fn safety_number(&self, with: &Address) -> Result<SafetyNumber, Error> {
+        let Inner { account, mailbox, .. } = &*self.inner;
+        if let Some(number) = mailbox.safety_number(with).await? {
+            return Ok(number);
+        }
+        keys::claim(&account.session, mailbox, with).await?;
+        mailbox.safety_number(with).await?.ok_or_else(|| Error::UnknownIdentity(with.clone()))
     }
 
-    /// The newest messages with an account, oldest first.
-    pub async fn history(&self, with: &Address, limit: u32) -> Result<Vec<StoredMessage>, Error> {
-        self.inner.mailbox.history(with, limit).await
+    /// This account's public identity key, serialized; `None` before its keys are made.
+    pub async fn identity_key(&self) -> Option<Vec<u8>> {
+        self.inner.mailbox.identity_key().await
     }
 
     /// Ends the log-in, here and on the homeserver. Keys and messages stay.
     pub async fn logout(&self) -> Result<(), Error> {
-        self.inner.session.log_out().await
+        self.inner.account.session.log_out().await
     }
 
     /// The account's address.
@@ -139,24 +196,26 @@ impl Client {
 
     /// The homeserver's URL.
     pub fn server(&self) -> &str {
-        &self.inner.session.profile.server
+        self.inner.account.server()
     }
 
     /// This device of the account.
     pub fn device(&self) -> DeviceId {
-        self.inner.session.profile.device
+        self.inner.account.device()
     }
 
     async fn keep(options: &Options, rest: Rest, session: NewSession) -> Result<Self, Error> {
-        let address = session.profile.address.clone();
-        let storage = Arc::new(Storage::create(&options.namespace(&address)).await?);
+        let namespace = Namespace::make(&options.home, &session.profile.address, &options.unlock).await?;
+        let storage = Arc::new(Storage::open(&namespace, options.patience).await?);
         let session = session.keep(rest, storage.clone(), options.clock.clone()).await?;
-        Self::assemble(storage, session, options.clock.clone()).await
+        let account = Account::with(namespace, storage, session, options.clock.clone());
+        Self::assemble(account, options.clock.clone()).await
     }
 
-    async fn assemble(storage: Arc<Storage>, session: Session, clock: Clock) -> Result<Self, Error> {
-        let mailbox = Mailbox::open(storage, session.profile.address.clone(), clock).await?;
-        Ok(Self { inner: Arc::new(Inner { session, mailbox, work: Notify::new() }) })
+    async fn assemble(account: Account, clock: Clock) -> Result<Self, Error> {
+        let mailbox = Mailbox::open(account.storage.clone(), account.address().clone(), clock).await?;
+        let inner = Inner { account, mailbox, chores: Notify::new(), low: AtomicBool::new(false) };
+        Ok(Self { inner: Arc::new(inner) })
     }
 }
 
@@ -164,15 +223,4 @@ impl std::fmt::Debug for Client {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.debug_struct("Client").field("address", self.address()).finish_non_exhaustive()
     }
-}
-
-/// Reads a conversation beside whatever process has the account open.
-pub async fn read_history(
-    options: &Options,
-    address: &Address,
-    with: &Address,
-    limit: u32,
-) -> Result<Vec<StoredMessage>, Error> {
-    let storage = Arc::new(Storage::read(&options.namespace(address)).await?);
-    Mailbox::open(storage, address.clone(), options.clock.clone()).await?.history(with, limit).await
 }

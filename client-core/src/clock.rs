@@ -8,6 +8,8 @@ use std::{
 
 use missive_wire::Timestamp;
 
+const MILLIS_A_DAY: i64 = 24 * 60 * 60 * 1000;
+
 /// Where a client reads the time.
 #[derive(Clone)]
 pub struct Clock(Arc<dyn Fn() -> SystemTime + Send + Sync>);
@@ -34,6 +36,11 @@ impl Clock {
         let elapsed = self.now().duration_since(UNIX_EPOCH).unwrap_or_default();
         Timestamp::from_millis(i64::try_from(elapsed.as_millis()).unwrap_or(i64::MAX))
     }
+}
+
+/// The day of a time, counted from 1970.
+pub(crate) fn day(at: Timestamp) -> i64 {
+    at.millis() / MILLIS_A_DAY
 }
 
 impl Default for Clock {

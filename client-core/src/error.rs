@@ -61,13 +61,28 @@ pub enum Error {
     /// A message to oneself.
     #[error("a message needs another receiver than its sender")]
     OwnAddress,
+    /// The receiver is blocked here.
+    #[error("{0} is blocked: unblock them first")]
+    Blocked(Address),
+    /// A petname that cannot be used.
+    #[error("a petname has 1 to 64 characters, none of them a control character")]
+    InvalidPetname,
+    /// The identity key of an account is not known here.
+    #[error("the identity key of {0} is not known here yet: write to them, or wait for their first message")]
+    UnknownIdentity(Address),
+    /// The process that has the account open could not do it.
+    #[error("the process that has the account open could not do it: {0}")]
+    OwnerFailed(String),
+    /// The process that had the account open has gone without doing it.
+    #[error("the process that had the account open has ended: try again")]
+    OwnerGone,
     /// The text does not fit into a message.
     #[error("the message is too long")]
     TooLarge,
     /// The homeserver has another identity key of this account than this device: it was set up elsewhere.
     #[error(
-        "this account's keys were made on another device, or have been lost here: log in with --start-over to make \
-         new ones (other devices, their sessions and undelivered messages go)"
+        "this account's keys were made on another device, or have been lost here: start over to \
+         make new ones (other devices, their sessions and undelivered messages go)"
     )]
     IdentityReplaced,
     /// Keys, sessions, ciphertexts.

@@ -39,20 +39,21 @@ mod account;
 mod chat;
 mod client;
 mod clock;
+mod contacts;
 mod error;
+mod fault;
 mod signal;
 mod storage;
 
 pub use account::{Credentials, Registration};
 pub use chat::{
-    Applied, Body, Closed, Connection, Direction, Event, Mailbox, Outgoing, Received, Reconnect, Settled, StatusChange,
-    StoredMessage,
+    Again, Applied, Body, Closed, Connection, Conversation, Direction, Event, Failed, Mailbox, Outgoing, Received,
+    Reconnect, Settled, StatusChange, StoredMessage,
 };
-pub use client::{Client, Options, read_history};
+pub use client::{Account, Client, Options};
 pub use clock::Clock;
+pub use contacts::Contact;
 pub use error::Error;
 pub use missive_wire as wire;
-pub use signal::SignalError;
-pub use storage::{
-    Namespace, Storage, StorageError, Unlock, WrappedBy, accounts, default_home, keyring_works, wrapped_by,
-};
+pub use signal::{SafetyNumber, SignalError};
+pub use storage::{Namespace, Storage, StorageError, Unlock, WrappedBy, default_home, keyring_works, locks};

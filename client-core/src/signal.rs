@@ -10,26 +10,46 @@ mod error;
 mod guard;
 mod identity;
 mod own_keys;
+mod safety_number;
 mod stores;
 
-use std::sync::Arc;
+use std::{sync::Arc, time::Duration};
 
 use libsignal_protocol::{IdentityKeyPair, ProtocolAddress, SessionRecord};
 use missive_wire::{Address, DeviceId, KeyUpload};
+use serde::{Deserialize, Serialize};
 
 pub use error::SignalError;
+pub use safety_number::SafetyNumber;
 
 pub(crate) use encrypt::Encrypted;
+pub(crate) use identity::Identity;
 pub(crate) use own_keys::ONE_TIME_KEYS;
 
 use crate::{
     Clock, StorageError,
-    storage::{Batch, Storage, Table},
+    clock::day,
+    storage::{Batch, Row, Storage, Table},
 };
-use identity::Identity;
 use own_keys::{OWN_KEYS, OwnKeys};
 
 const UPLOAD: &[u8] = b"upload";
+
+/// A new identity that the homeserver may have taken, or not.
+const ASIDE: &[u8] = b"identity set aside";
+
+/// Lasting keys are replaced when they are this old.
+const ROTATE_AFTER: Duration = Duration::from_hours(7 * 24);
+
+/// And kept for messages that are on their way: a sender tries for 30 days, and a homeserver keeps for 30.
+const KEPT_DAYS: i64 = 90;
+
+/// As it is set aside.
+#[derive(Serialize, Deserialize)]
+struct Aside {
+    upload: KeyUpload,
+    rows: Vec<Row>,
+}
 
 /// This device's half of every conversation.
 pub(crate) struct Signal {
@@ -73,10 +93,29 @@ impl Signal {
         }
         batch.append(new.batch);
         batch.delete(Table::Meta, UPLOAD);
+        batch.delete(Table::Meta, ASIDE);
         if !published {
             batch.put(Table::Meta, UPLOAD, &new.upload)?;
         }
         Ok(storage.commit(batch).await?)
+    }
+
+    /// Keeps a new identity aside: should we die before we hear that the homeserver has taken it, it is not lost.
+    pub(crate) async fn set_aside(storage: &Storage, new: &NewIdentity) -> Result<(), SignalError> {
+        let mut batch = Batch::default();
+        batch.put(Table::Meta, ASIDE, &Aside { upload: new.upload.clone(), rows: new.batch.to_rows() })?;
+        Ok(storage.commit(batch).await?)
+    }
+
+    /// Installs the identity that was set aside, if it is the published one.
+    pub(crate) async fn take_up(storage: &Storage, published: &[u8]) -> Result<bool, SignalError> {
+        let Some(Aside { upload, rows }) = storage.get(Table::Meta, ASIDE).await? else { return Ok(false) };
+        if upload.identity_key.as_ref().is_none_or(|key| key.0 != published) {
+            return Ok(false);
+        }
+        let batch = Batch::from_rows(rows);
+        Self::install(storage, NewIdentity { batch, upload }, true).await?;
+        Ok(true)
     }
 
     /// Our public identity key, serialized.
@@ -114,6 +153,29 @@ impl Signal {
             own.whole_upload(batch, now)
         })
         .await
+    }
+
+    /// Makes new lasting keys where the present ones are old, and forgets those that nobody can have a use for.
+    pub(crate) async fn rotate(&self) -> Result<bool, SignalError> {
+        let mut own = self.own_keys().await?;
+        let (now, today) = (self.clock.timestamp(), day(self.clock.timestamp()));
+        if !own.are_older_than(ROTATE_AFTER, millis(&self.clock)) {
+            return Ok(false);
+        }
+        let mut batch = Batch::default();
+        for (table, key_id) in own.lasting() {
+            // From today on it is an old one.
+            if let Some(record) = self.storage.get_bytes(table, &key_id.to_be_bytes()).await? {
+                batch.put_bytes_on(table, key_id.to_be_bytes(), today, record.to_vec());
+            }
+            batch.forget(table, today - KEPT_DAYS);
+        }
+        tracing::info!(at = %now, "new signed pre-keys");
+        let upload = own.lasting_upload(&mut batch, millis(&self.clock))?;
+        batch.put(Table::Meta, OWN_KEYS, &own)?;
+        batch.put(Table::Meta, UPLOAD, &upload)?;
+        self.storage.commit(batch).await?;
+        Ok(true)
     }
 
     /// Trusts the newest identity key of an account. Says whether that changed anything.

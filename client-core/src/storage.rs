@@ -1,7 +1,7 @@
 //! One encrypted SQLite file an account, with one owner.
 //!
-//! A copy of the file without its key tells how many rows of each kind there are and, of what is remembered against
-//! replays, the day; it tells no text and no key, and no name but the account's own, which its folder has.
+//! A copy of the file without its key tells how many rows of each kind there are, how long they are and, of what is
+//! remembered for a while, the day; it tells no text, no name and no key.
 
 mod batch;
 mod error;
@@ -10,10 +10,14 @@ mod namespace;
 mod seal;
 mod unlock;
 
-use std::{fs, path::Path, time::Duration};
+use std::{
+    fs,
+    path::{Path, PathBuf},
+    time::Duration,
+};
 
 use missive_wire::Address;
-use serde::de::DeserializeOwned;
+use serde::{Deserialize, Serialize, de::DeserializeOwned};
 use sqlx::{
     ConnectOptions as _, Row as _,
     sqlite::{SqliteConnectOptions, SqliteJournalMode, SqlitePool, SqlitePoolOptions, SqliteSynchronous},
@@ -21,17 +25,20 @@ use sqlx::{
 use zeroize::Zeroizing;
 
 pub use error::StorageError;
-pub use namespace::{accounts, default_home, wrapped_by};
+pub use namespace::{Namespace, default_home, locks};
 pub use unlock::{Unlock, WrappedBy, keyring_works};
 
-pub(crate) use batch::Batch;
+pub(crate) use batch::{Batch, Row};
 
 use batch::{Put, Write};
-use lock::NamespaceLock;
+use lock::FileLock;
 use seal::Sealer;
 
 /// Part of every row's associated data, so that no row of another layout passes for one of this.
-const SCHEMA_VERSION: u8 = 1;
+const SCHEMA_VERSION: u8 = 2;
+
+/// How long to wait for another process's commit.
+const BUSY_TIMEOUT: Duration = Duration::from_secs(10);
 
 const SCHEMA: &str = "
     CREATE TABLE IF NOT EXISTS rows (
@@ -48,7 +55,7 @@ const SCHEMA: &str = "
 ";
 
 /// What kind of thing a row is.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[repr(u8)]
 pub(crate) enum Table {
     /// The account, its tokens, its own keys, counters.
@@ -77,64 +84,61 @@ pub(crate) enum Table {
     Seen = 12,
     /// `read` statuses that the server has not noted.
     Owed = 13,
+    /// Conversations, by account.
+    Conversation = 14,
+    /// Which received messages nobody has been shown.
+    Unread = 15,
+    /// What is noted of a contact.
+    Contact = 16,
+    /// Messages of blocked accounts.
+    Hidden = 17,
+    /// Messages to encrypt again.
+    Again = 18,
+    /// Under which id a message was encrypted again.
+    Alias = 19,
+    /// Work that another process has left for the owner.
+    Handed = 20,
 }
 
 /// A namespace's rows.
 pub struct Storage {
     pool: SqlitePool,
     sealer: Sealer,
-    _lock: Option<NamespaceLock>,
-}
-
-/// Where a namespace is and how it is opened.
-#[derive(Debug)]
-pub struct Namespace<'a> {
-    /// The directory that holds every account's directory.
-    pub home: &'a Path,
-    /// The account.
-    pub address: &'a Address,
-    /// What opens it.
-    pub unlock: &'a Unlock,
-    /// How long to wait for another process that has it open.
-    pub patience: Duration,
+    directory: PathBuf,
+    owner: Option<FileLock>,
 }
 
 impl Storage {
-    /// Opens an account's namespace as its owner, making it where there is none.
-    pub async fn create(namespace: &Namespace<'_>) -> Result<Self, StorageError> {
-        let directory = namespace::make_directory(namespace.home, namespace.address)?;
-        let lock = NamespaceLock::take(&directory, namespace.patience).await?;
-        let exists = wrapped_by(namespace.home, namespace.address)?.is_some();
-        Self::connect(namespace, !exists, Some(lock)).await
+    /// Opens an account's namespace as its owner, waiting at most `patience` for another process that has it open.
+    pub async fn open(namespace: &Namespace, patience: Duration) -> Result<Self, StorageError> {
+        let lock = FileLock::take(&namespace.directory.join("lock"), patience).await?;
+        Self::connect(namespace, Some(lock)).await
     }
 
-    /// Opens an account's namespace as its owner.
-    pub async fn open(namespace: &Namespace<'_>) -> Result<Self, StorageError> {
-        wrapped_by(namespace.home, namespace.address)?.ok_or(StorageError::NoSuchAccount)?;
-        let directory = namespace::directory(namespace.home, namespace.address);
-        let lock = NamespaceLock::take(&directory, namespace.patience).await?;
-        Self::connect(namespace, false, Some(lock)).await
+    /// Opens an account's namespace beside its owner: for everything but the cryptographic state.
+    pub async fn beside(namespace: &Namespace) -> Result<Self, StorageError> {
+        Self::connect(namespace, None).await
     }
 
-    /// Opens an account's namespace to look only, beside its owner.
-    pub async fn read(namespace: &Namespace<'_>) -> Result<Self, StorageError> {
-        Self::connect(namespace, false, None).await
+    async fn connect(namespace: &Namespace, owner: Option<FileLock>) -> Result<Self, StorageError> {
+        let directory = namespace.directory.clone();
+        let pool = pool(&directory.join("store.db")).await?;
+        Ok(Self { pool, sealer: Sealer::new(&namespace.key), directory, owner })
     }
 
-    async fn connect(
-        namespace: &Namespace<'_>,
-        create: bool,
-        lock: Option<NamespaceLock>,
-    ) -> Result<Self, StorageError> {
-        let directory = namespace::directory(namespace.home, namespace.address);
-        let (key_directory, unlock) = (directory.clone(), namespace.unlock.clone());
-        let entry = namespace.address.to_string();
-        let unlocking = if create { unlock::create } else { unlock::open };
-        let key = tokio::task::spawn_blocking(move || unlocking(&key_directory, &entry, &unlock))
-            .await
-            .map_err(|_| StorageError::Damaged("the data key could not be unwrapped"))??;
-        let pool = pool(&directory.join("store.db"), lock.is_none()).await?;
-        Ok(Self { pool, sealer: Sealer::new(&key), _lock: lock })
+    /// Whether this process is the one that may change the cryptographic state.
+    pub fn is_owner(&self) -> bool {
+        self.owner.is_some()
+    }
+
+    /// Takes a lock that the processes of this account share beside the owner's.
+    pub(crate) async fn lock(&self, name: &str, patience: Duration) -> Result<FileLock, StorageError> {
+        FileLock::take(&self.directory.join(format!("{name}.lock")), patience).await
+    }
+
+    /// Another number after another process has written.
+    pub(crate) async fn data_version(&self) -> Result<i64, StorageError> {
+        Ok(sqlx::query_scalar("PRAGMA data_version").fetch_one(&self.pool).await?)
     }
 
     /// Closes the file; what was written is in it whether or not this is called.
@@ -174,22 +178,50 @@ impl Storage {
         rows.iter().map(|row| Ok((row.get(0), self.open_row(table, row)?))).collect()
     }
 
-    /// The newest rows of a kind about an account, oldest first.
-    pub(crate) async fn list_for<T: DeserializeOwned>(
+    /// Every row of a kind of which there are few, oldest first.
+    pub(crate) async fn list_all<T: DeserializeOwned>(&self, table: Table) -> Result<Vec<T>, StorageError> {
+        let rows = self.list_after(table, 0, u32::MAX).await?;
+        Ok(rows.into_iter().map(|(_, value)| value).collect())
+    }
+
+    /// Rows of a kind about an account, the newest before a position, oldest first, with their positions.
+    pub(crate) async fn list_before<T: DeserializeOwned>(
         &self,
         table: Table,
         peer: &Address,
+        before: i64,
         limit: u32,
-    ) -> Result<Vec<T>, StorageError> {
+    ) -> Result<Vec<(i64, T)>, StorageError> {
         let rows = sqlx::query(
-            "SELECT position, key, body FROM rows WHERE kind = $1 AND peer = $2 ORDER BY position DESC LIMIT $3",
+            "SELECT position, key, body FROM rows WHERE kind = $1 AND peer = $2 AND position < $3
+             ORDER BY position DESC LIMIT $4",
         )
         .bind(table as i64)
         .bind(self.peer_hash(table, peer).as_slice())
+        .bind(before)
         .bind(limit)
         .fetch_all(&self.pool)
         .await?;
-        rows.iter().rev().map(|row| self.open_row(table, row)).collect()
+        rows.iter().rev().map(|row| Ok((row.get(0), self.open_row(table, row)?))).collect()
+    }
+
+    /// How many rows of a kind there are about an account.
+    pub(crate) async fn count_for(&self, table: Table, peer: &Address) -> Result<u64, StorageError> {
+        let count: i64 = sqlx::query_scalar("SELECT count(*) FROM rows WHERE kind = $1 AND peer = $2")
+            .bind(table as i64)
+            .bind(self.peer_hash(table, peer).as_slice())
+            .fetch_one(&self.pool)
+            .await?;
+        Ok(u64::try_from(count).unwrap_or(0))
+    }
+
+    /// How many rows of a kind there are.
+    pub(crate) async fn count(&self, table: Table) -> Result<u64, StorageError> {
+        let count: i64 = sqlx::query_scalar("SELECT count(*) FROM rows WHERE kind = $1")
+            .bind(table as i64)
+            .fetch_one(&self.pool)
+            .await?;
+        Ok(u64::try_from(count).unwrap_or(0))
     }
 
     /// Commits every write of the batch, or none.
@@ -270,25 +302,20 @@ fn from_json<T: DeserializeOwned>(body: &[u8]) -> Result<T, StorageError> {
     serde_json::from_slice(body).map_err(|_| StorageError::Damaged("a row cannot be read"))
 }
 
-/// One connection: the namespace has one owner.
-async fn pool(path: &Path, read_only: bool) -> Result<SqlitePool, StorageError> {
-    if !read_only {
-        private(fs::OpenOptions::new().append(true).create(true)).open(path)?;
-    }
+/// One connection: what a process does with an account is done in turn.
+async fn pool(path: &Path) -> Result<SqlitePool, StorageError> {
+    private(fs::OpenOptions::new().append(true).create(true)).open(path)?;
     let options = SqliteConnectOptions::new()
         .filename(path)
         .create_if_missing(false)
         .synchronous(SqliteSynchronous::Full)
+        .journal_mode(SqliteJournalMode::Wal)
         .pragma("secure_delete", "ON")
-        .busy_timeout(Duration::from_secs(5))
+        .busy_timeout(BUSY_TIMEOUT)
         .disable_statement_logging();
-    // Switching the journal writes; a reader takes it as the owner left it.
-    let options = if read_only { options } else { options.journal_mode(SqliteJournalMode::Wal) };
     let pool =
         SqlitePoolOptions::new().max_connections(1).idle_timeout(None).max_lifetime(None).connect_with(options).await?;
-    if !read_only {
-        sqlx::raw_sql(SCHEMA).execute(&pool).await?;
-    }
+    sqlx::raw_sql(SCHEMA).execute(&pool).await?;
     Ok(pool)
 }
 

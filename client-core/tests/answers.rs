@@ -322,7 +322,7 @@ async fn every_read_is_told_however_many_are_owed() {
         let Event::Message(message) = stage.event().await else { panic!("not a message") };
         shown.push(message);
     }
-    stage.alice.mark_read(&shown.iter().collect::<Vec<_>>()).await.unwrap();
+    stage.alice.account().mark_read(&shown.iter().collect::<Vec<_>>()).await.unwrap();
     let ClientFrame::Status(first) = stage.frame().await else { panic!("not a status") };
     assert_eq!((first.state, first.message_ids.len()), (State::Read, 100));
     say(&mut stage.socket, json!({"noted": {"messageIds": first.message_ids, "state": "read"}})).await;

@@ -55,7 +55,6 @@ fn failures_have_their_exit_codes() {
     assert_eq!(register("http://127.0.0.1:1", "/nonexistent"), (1, "io".into()));
     let account = ["--account", "alice@one.example", "--key-file", &key];
     assert_eq!(run(&[&["history", "bob"], &account[..]].concat()), (6, "storage".into()));
-    assert_eq!(run(&[&["history", "b o b"], &account[..]].concat()), (2, "invalid_name".into()));
 }
 
 #[test]

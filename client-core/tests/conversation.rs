@@ -4,7 +4,7 @@
 mod common;
 
 use client_core::{
-    Body, Credentials, Error, Registration, Settled, SignalError, Unlock,
+    Body, Credentials, Error, Failed, Registration, Settled, SignalError, Unlock,
     wire::{Base64, CipherKind, Code, PeerIncarnation, State, StatusUpdate},
 };
 use common::{Party, bundle};
@@ -218,14 +218,86 @@ async fn states_only_rise_and_only_the_receiver_tells_them() {
 }
 
 #[tokio::test]
-async fn after_undecryptable_the_next_message_claims_anew() {
-    let (alice, bob) = confirmed_pair().await;
-    let id = alice.mailbox.compose(bob.address(), "lost").await.unwrap();
-    let update = StatusUpdate { code: Some(Code::Undecryptable), ..status(id, State::Undeliverable, &bob) };
-    let applied = alice.mailbox.apply_status(&update).await.unwrap();
-    assert_eq!(applied.changes[0].code, Some(Code::Undecryptable));
-    let refused = alice.mailbox.compose(bob.address(), "again").await.unwrap_err();
-    assert!(matches!(refused, Error::Signal(SignalError::NoSession(_))), "{refused}");
+async fn what_could_not_be_read_is_encrypted_again_once() {
+    let (alice, mut bob) = confirmed_pair().await;
+    let lost = alice.write(&bob, "hear, hear").await;
+    let unreadable = StatusUpdate { code: Some(Code::Undecryptable), ..status(lost.id, State::Undeliverable, &bob) };
+    let applied = alice.mailbox.apply_status(&unreadable).await.unwrap();
+    assert!(applied.again && applied.changes.is_empty(), "it is not over yet: {applied:?}");
+    assert_eq!(applied.genuine, [lost.id]);
+    assert!(alice.mailbox.outbox(0, 100).await.unwrap().iter().all(|(_, outgoing)| outgoing.id != lost.id));
+
+    let again = alice.mailbox.to_encrypt_again().await.unwrap().pop().unwrap();
+    let refused = alice.mailbox.encrypt_again(&again).await.unwrap_err();
+    assert!(matches!(refused, Error::Signal(SignalError::NoSession(_))), "the old session is done with: {refused}");
+    alice.meet(&mut bob).await;
+    alice.mailbox.encrypt_again(&again).await.unwrap();
+    assert!(alice.mailbox.to_encrypt_again().await.unwrap().is_empty());
+    let second = alice.delivered(again.under).await;
+    assert_eq!(second.id, again.under);
+    assert_eq!(text(&bob, &second).await, "hear, hear");
+
+    let read = alice.mailbox.apply_status(&status(second.id, State::Received, &bob)).await.unwrap();
+    assert_eq!((read.changes[0].id, read.changes[0].state), (lost.id, State::Received), "told of the one message");
+    let late = alice.mailbox.apply_status(&unreadable).await.unwrap();
+    assert!(!late.again && late.changes.is_empty());
+    let history = alice.mailbox.history(bob.address(), 10).await.unwrap();
+    assert_eq!(history.iter().filter(|message| message.text() == Some("hear, hear")).count(), 1);
+}
+
+#[tokio::test]
+async fn what_could_not_be_read_twice_is_undeliverable() {
+    let (alice, mut bob) = confirmed_pair().await;
+    let lost = alice.write(&bob, "lost").await;
+    let unreadable = |id| StatusUpdate { code: Some(Code::Undecryptable), ..status(id, State::Undeliverable, &bob) };
+    let first = unreadable(lost.id);
+    alice.mailbox.apply_status(&first).await.unwrap();
+    let again = alice.mailbox.to_encrypt_again().await.unwrap().pop().unwrap();
+    let second = unreadable(again.under);
+    alice.meet(&mut bob).await;
+    alice.mailbox.encrypt_again(&again).await.unwrap();
+    // What is told of the first form does not touch the second.
+    assert!(alice.mailbox.apply_status(&first).await.unwrap().changes.is_empty());
+    let over = alice.mailbox.apply_status(&second).await.unwrap();
+    assert!(!over.again);
+    assert_eq!((over.changes[0].id, over.changes[0].state), (lost.id, State::Undeliverable));
+    assert!(alice.mailbox.to_encrypt_again().await.unwrap().is_empty());
+}
+
+#[tokio::test]
+async fn the_second_form_of_a_known_message_is_not_shown() {
+    let (alice, mut bob) = confirmed_pair().await;
+    let first = alice.write(&bob, "once").await;
+    assert_eq!(text(&bob, &first).await, "once");
+    let unreadable = StatusUpdate { code: Some(Code::Undecryptable), ..status(first.id, State::Undeliverable, &bob) };
+    alice.mailbox.apply_status(&unreadable).await.unwrap();
+    let again = alice.mailbox.to_encrypt_again().await.unwrap().pop().unwrap();
+    alice.meet(&mut bob).await;
+    alice.mailbox.encrypt_again(&again).await.unwrap();
+    let received = bob.mailbox.receive(&alice.delivered(again.under).await).await.unwrap();
+    assert_eq!((received.settled, received.message), (Settled::Received, None));
+}
+
+#[tokio::test]
+async fn what_was_for_other_devices_is_encrypted_again_under_its_id() {
+    let (alice, mut bob) = confirmed_pair().await;
+    let id = alice.mailbox.compose(bob.address(), "for your new device").await.unwrap();
+    for _ in 0..5 {
+        assert_eq!(alice.mailbox.fail(id, Code::DeviceMismatch).await.unwrap(), Failed::Again);
+        assert!(alice.mailbox.outbox(0, 100).await.unwrap().iter().all(|(_, outgoing)| outgoing.id != id));
+        let again = alice.mailbox.to_encrypt_again().await.unwrap().pop().unwrap();
+        assert_eq!((again.message, again.under), (id, id));
+        alice.meet(&mut bob).await;
+        alice.mailbox.encrypt_again(&again).await.unwrap();
+    }
+    assert_eq!(text(&bob, &alice.delivered(id).await).await, "for your new device");
+    // A homeserver that never agrees is not argued with for ever: once more under another id, then it is over.
+    assert_eq!(alice.mailbox.fail(id, Code::DeviceMismatch).await.unwrap(), Failed::Again);
+    let again = alice.mailbox.to_encrypt_again().await.unwrap().pop().unwrap();
+    assert_ne!(again.under, id);
+    alice.meet(&mut bob).await;
+    alice.mailbox.encrypt_again(&again).await.unwrap();
+    assert!(matches!(alice.mailbox.fail(again.under, Code::DeviceMismatch).await.unwrap(), Failed::For(_)));
 }
 
 #[tokio::test]

@@ -3,20 +3,33 @@
 
 mod common;
 
-use std::{fs, path::Path, time::Duration};
+use std::{
+    fs,
+    path::{Path, PathBuf},
+    sync::Arc,
+    time::Duration,
+};
 
 use client_core::{
-    Error, Namespace, Settled, Storage, StorageError, Unlock, WrappedBy, accounts, wire::Address, wrapped_by,
+    Clock, Error, Mailbox, Namespace, Settled, Storage, StorageError, Unlock, WrappedBy, locks, wire::Address,
 };
 use common::{KEY, Party, mailbox};
 use sqlx::{ConnectOptions as _, Connection as _, Executor as _, sqlite::SqliteConnectOptions};
 
 async fn open(home: &Path, address: &Address, unlock: &Unlock) -> Result<Storage, StorageError> {
-    Storage::open(&Namespace { home, address, unlock, patience: Duration::from_millis(100) }).await
+    Storage::open(&Namespace::find(home, address, unlock).await?, Duration::from_millis(100)).await
+}
+
+/// The one directory of an account in `home`.
+fn directory(home: &Path) -> PathBuf {
+    let mut all = fs::read_dir(home).unwrap().map(|entry| entry.unwrap().path()).filter(|path| path.is_dir());
+    let found = all.next().unwrap();
+    assert_eq!(all.next(), None);
+    found
 }
 
 async fn sql(party: &Party, text: &'static str) {
-    let path = party.home.path().join(party.address().to_string()).join("store.db");
+    let path = directory(party.home.path()).join("store.db");
     let mut connection = SqliteConnectOptions::new().filename(path).connect().await.unwrap();
     connection.execute(text).await.unwrap();
     connection.close().await.unwrap();
@@ -40,7 +53,7 @@ fn contains(haystack: &[u8], needle: &[u8]) -> bool {
 
 #[tokio::test]
 async fn a_stolen_copy_tells_no_text_name_or_key() {
-    let (alice, mut bob) = (Party::new("alice@one.example").await, Party::new("bobsname@two.example").await);
+    let (alice, mut bob) = (Party::new("alicesname@one.example").await, Party::new("bobsname@two.example").await);
     alice.meet(&mut bob).await;
     let message = alice.write(&bob, "the eagle has landed").await;
     bob.mailbox.receive(&message).await.unwrap();
@@ -52,8 +65,18 @@ async fn a_stolen_copy_tells_no_text_name_or_key() {
     let identity = alice.upload.identity_key.as_ref().unwrap().0.as_slice();
     let id = message.id.to_string();
     for (name, bytes) in &copy {
-        for secret in [b"eagle".as_slice(), b"bobsname", b"two.example", &identity[1..], &KEY, id.as_bytes()] {
-            assert!(!contains(bytes, secret), "{name} contains {:?}", String::from_utf8_lossy(secret));
+        for secret in [
+            b"eagle".as_slice(),
+            b"alicesname",
+            b"one.example",
+            b"bobsname",
+            b"two.example",
+            &identity[1..],
+            &KEY,
+            id.as_bytes(),
+        ] {
+            let found = contains(bytes, secret) || contains(name.as_bytes(), secret);
+            assert!(!found, "{name} contains {:?}", String::from_utf8_lossy(secret));
         }
         assert!(!contains(bytes, message.id.as_bytes()), "{name} contains a message's id");
     }
@@ -64,7 +87,7 @@ async fn a_stolen_copy_tells_no_text_name_or_key() {
 async fn only_its_owner_may_read_it() {
     use std::os::unix::fs::PermissionsExt as _;
     let alice = Party::new("alice@one.example").await;
-    let directory = alice.home.path().join("alice@one.example");
+    let directory = directory(alice.home.path());
     let mode = |path: &Path| fs::metadata(path).unwrap().permissions().mode() & 0o777;
     assert_eq!(mode(&directory), 0o700);
     for entry in fs::read_dir(&directory).unwrap() {
@@ -91,7 +114,7 @@ async fn a_passphrase_opens_it_and_another_does_not() {
     let address: Address = "alice@one.example".parse().unwrap();
     let passphrase = |text: &str| Unlock::Passphrase(text.to_owned().into());
     drop(common::storage(home.path(), &address, &passphrase("right")).await);
-    assert_eq!(wrapped_by(home.path(), &address).unwrap(), Some(WrappedBy::Passphrase));
+    assert_eq!(locks(home.path()).unwrap(), [WrappedBy::Passphrase]);
     let wrong = open(home.path(), &address, &passphrase("wrong")).await.unwrap_err();
     assert!(matches!(wrong, StorageError::WrongKey), "{wrong}");
     open(home.path(), &address, &passphrase("right")).await.unwrap();
@@ -107,7 +130,8 @@ async fn a_key_file_is_private_and_serves_several_accounts() {
     let (alice, bob) = ("alice@one.example".parse().unwrap(), "bob@localhost:8080".parse().unwrap());
     drop(common::storage(home.path(), &alice, &unlock).await);
     drop(common::storage(home.path(), &bob, &unlock).await);
-    assert_eq!(accounts(home.path()).unwrap(), [alice.clone(), bob]);
+    let all = Namespace::all(home.path(), &unlock).await.unwrap();
+    assert_eq!(all.iter().map(Namespace::address).collect::<Vec<_>>(), [&alice, &bob]);
     assert_eq!(fs::metadata(&path).unwrap().permissions().mode() & 0o777, 0o600);
     open(home.path(), &alice, &unlock).await.unwrap();
     fs::set_permissions(&path, fs::Permissions::from_mode(0o644)).unwrap();
@@ -135,7 +159,7 @@ async fn a_key_file_is_made_once_and_nothing_beside_it_is_touched() {
     }
     assert_eq!(fs::read(home.path().join("my.new")).unwrap(), b"somebody's");
     let left = fs::read_dir(home.path()).unwrap().filter(|entry| entry.as_ref().unwrap().path().is_file()).count();
-    assert_eq!(left, 2);
+    assert_eq!(left, 3, "the key, the lock, and what was there before");
 }
 
 #[tokio::test]
@@ -145,8 +169,10 @@ async fn a_namespace_has_one_owner_and_lets_others_look() {
     let owner = common::storage(home.path(), &address, &unlock).await;
     let second = open(home.path(), &address, &unlock).await.unwrap_err();
     assert!(second.to_string().contains(&format!("process {}", std::process::id())), "{second}");
-    let patience = Duration::ZERO;
-    Storage::read(&Namespace { home: home.path(), address: &address, unlock: &unlock, patience }).await.unwrap();
+    let namespace = Namespace::find(home.path(), &address, &unlock).await.unwrap();
+    let beside = Storage::beside(&namespace).await.unwrap();
+    let refused = Mailbox::open(Arc::new(beside), address.clone(), Clock::system()).await.unwrap_err();
+    assert!(matches!(refused, Error::Storage(StorageError::NotOwner)), "{refused}");
     drop(owner);
     open(home.path(), &address, &unlock).await.unwrap();
     let nobody = "nobody@one.example".parse().unwrap();

@@ -5,7 +5,7 @@ use reqwest::Method;
 use secrecy::{ExposeSecret, SecretString};
 
 use super::session::Session;
-use crate::{Error, chat::Mailbox, signal::ONE_TIME_KEYS};
+use crate::{Error, chat::Mailbox, fault, signal::ONE_TIME_KEYS};
 
 /// Below this many one-time keys of a kind, more are made.
 const LOW: u64 = 20;
@@ -13,18 +13,31 @@ const LOW: u64 = 20;
 /// Compares what is published with what this device has, and publishes what is missing. Fails with
 /// [`Error::IdentityReplaced`] when the published identity is not ours: nothing may be received then.
 pub(crate) async fn reconcile(session: &Session, mailbox: &Mailbox) -> Result<(), Error> {
+    let _turn = mailbox.publishing().await;
+    compare(session, mailbox).await
+}
+
+async fn compare(session: &Session, mailbox: &Mailbox) -> Result<(), Error> {
     let name = session.profile.address.name.as_str();
     let count: KeyCount = session.ask(Method::GET, &["users", name, "keys", "count"]).await?;
     let own = mailbox.identity_key().await;
     match (&own, &count.identity_key) {
-        (_, Some(published)) if own.as_ref() != Some(&published.0) => return Err(Error::IdentityReplaced),
+        (_, Some(published)) if own.as_ref() != Some(&published.0) => {
+            // A crash may have come between the homeserver's taking a new identity and our hearing of it.
+            if !mailbox.take_up(&published.0).await? {
+                return Err(Error::IdentityReplaced);
+            }
+        }
         (None, _) => mailbox.install().await?,
         _ => {}
     }
     if mailbox.pending_upload().await?.is_some() {
         publish(session, mailbox).await?;
         // What was pending may have been there already; count again.
-        return Box::pin(reconcile(session, mailbox)).await;
+        return Box::pin(compare(session, mailbox)).await;
+    }
+    if mailbox.rotate().await? {
+        return publish(session, mailbox).await;
     }
     let digest = mailbox.digest().await?;
     if count.digest.is_none_or(|published| published.0 != digest) {
@@ -35,7 +48,7 @@ pub(crate) async fn reconcile(session: &Session, mailbox: &Mailbox) -> Result<()
 }
 
 /// Publishes more one-time keys where few are left.
-pub(crate) async fn replenish(session: &Session, mailbox: &Mailbox, ec: u64, kyber: u64) -> Result<(), Error> {
+async fn replenish(session: &Session, mailbox: &Mailbox, ec: u64, kyber: u64) -> Result<(), Error> {
     let missing = |left: u64| {
         let left = u32::try_from(left).unwrap_or(u32::MAX);
         if u64::from(left) < LOW { ONE_TIME_KEYS.saturating_sub(left) } else { 0 }
@@ -57,9 +70,12 @@ pub(crate) async fn start_over(
 ) -> Result<(), Error> {
     let new = mailbox.generate()?;
     let password = password.expose_secret().to_owned();
+    mailbox.set_aside(&new).await?;
     let body = StartOver { password, totp, keys: new.upload.clone() };
     let name = session.profile.address.name.as_str();
+    fault::point("identity-set-aside");
     session.call(Method::POST, &["users", name, "identity"], Some(&body)).await?;
+    fault::point("identity-published");
     mailbox.replace(new, true).await
 }
 
@@ -72,7 +88,10 @@ pub(crate) async fn claim(session: &Session, mailbox: &Mailbox, address: &Addres
         }
         error => error,
     })?;
-    mailbox.learn_bundle(address, &bundle).await
+    fault::point("keys-claimed");
+    mailbox.learn_bundle(address, &bundle).await?;
+    fault::point("session-stored");
+    Ok(())
 }
 
 /// Publishes what is pending. Where the server has seen its ids, it is made anew above them.
@@ -86,6 +105,7 @@ async fn publish(session: &Session, mailbox: &Mailbox) -> Result<(), Error> {
         }
         result => result?,
     }
+    fault::point("keys-published");
     mailbox.upload_done().await
 }
 

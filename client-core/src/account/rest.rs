@@ -82,15 +82,19 @@ impl Rest {
         if let Some(body) = body {
             request = request.json(body);
         }
-        let response = request.send().await.map_err(unreachable)?;
-        let (status, refresh) = (response.status(), refresh_cookie(&response));
-        let retry_after = retry_after(&response);
-        let body = read(response).await?;
-        if status.is_success() {
-            Ok(Answer { status, refresh, body })
-        } else {
-            Err(refusal(status, retry_after, &body))
-        }
+        answer(request).await
+    }
+
+    /// Asks for `/api/v1/<path>?<query>`.
+    pub(crate) async fn get(
+        &self,
+        path: &[&str],
+        query: &[(&str, &str)],
+        token: &SecretString,
+    ) -> Result<Answer, Error> {
+        let mut url = self.url(path)?;
+        url.query_pairs_mut().extend_pairs(query);
+        answer(authorize(self.http.get(url), &Credential::Bearer(token))).await
     }
 
     fn url(&self, path: &[&str]) -> Result<Url, Error> {
@@ -110,6 +114,14 @@ impl Answer {
             .map(|answer| answer.data)
             .map_err(|error| Error::UnexpectedAnswer(error.to_string()))
     }
+}
+
+async fn answer(request: RequestBuilder) -> Result<Answer, Error> {
+    let response = request.send().await.map_err(unreachable)?;
+    let (status, refresh) = (response.status(), refresh_cookie(&response));
+    let retry_after = retry_after(&response);
+    let body = read(response).await?;
+    if status.is_success() { Ok(Answer { status, refresh, body }) } else { Err(refusal(status, retry_after, &body)) }
 }
 
 fn authorize(request: RequestBuilder, credential: &Credential<'_>) -> RequestBuilder {

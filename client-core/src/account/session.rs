@@ -12,7 +12,7 @@ use uuid::Uuid;
 
 use super::rest::{Answer, Credential, Rest};
 use crate::{
-    Clock, Error,
+    Clock, Error, fault,
     storage::{Batch, Storage, Table},
 };
 
@@ -21,6 +21,9 @@ const TOKENS: &[u8] = b"tokens";
 
 /// An access token this close to its end is not begun with.
 const MARGIN: Duration = Duration::from_mins(1);
+
+/// How long another process of this account may take to refresh the tokens: a request's time, and some.
+const PATIENCE: Duration = Duration::from_secs(40);
 
 /// No request has a body.
 pub(crate) const NOTHING: Option<&()> = None;
@@ -93,6 +96,11 @@ impl NewSession {
 }
 
 impl Tokens {
+    async fn load(storage: &Storage) -> Result<Option<Self>, Error> {
+        let stored: Option<StoredTokens> = storage.get(Table::Meta, TOKENS).await?;
+        Ok(stored.map(|tokens| Self { access: tokens.access.into(), refresh: tokens.refresh.into() }))
+    }
+
     fn put(&self, batch: &mut Batch) -> Result<(), Error> {
         let (access, refresh) = (self.access.expose_secret().to_owned(), self.refresh.expose_secret().to_owned());
         Ok(batch.put(Table::Meta, TOKENS, &StoredTokens { access, refresh })?)
@@ -103,8 +111,7 @@ impl Session {
     /// The log-in that was kept.
     pub(crate) async fn load(storage: Arc<Storage>, clock: Clock) -> Result<Self, Error> {
         let profile: Profile = storage.get(Table::Meta, PROFILE).await?.ok_or(Error::SessionEnded)?;
-        let stored: Option<StoredTokens> = storage.get(Table::Meta, TOKENS).await?;
-        let tokens = stored.map(|tokens| Tokens { access: tokens.access.into(), refresh: tokens.refresh.into() });
+        let tokens = Tokens::load(&storage).await?;
         let rest = Rest::new(&profile.server)?;
         Ok(Self { profile, rest, storage, clock, tokens: Mutex::new(tokens) })
     }
@@ -136,6 +143,18 @@ impl Session {
         self.call(method, path, NOTHING).await?.data()
     }
 
+    /// As [`Session::ask`], with a query.
+    pub(crate) async fn query<T: DeserializeOwned>(&self, path: &[&str], query: &[(&str, &str)]) -> Result<T, Error> {
+        let token = self.access_token().await?;
+        match self.rest.get(path, query, &token).await {
+            Err(Error::SessionEnded) => {
+                let token = self.refresh(&token).await?;
+                self.rest.get(path, query, &token).await?.data()
+            }
+            result => result?.data(),
+        }
+    }
+
     /// An access token that is good for another minute.
     pub(crate) async fn access_token(&self) -> Result<SecretString, Error> {
         let mut tokens = self.tokens.lock().await;
@@ -156,10 +175,16 @@ impl Session {
         self.rotate(&mut tokens).await
     }
 
+    /// Whether there are tokens, however old.
+    pub(crate) async fn is_logged_in(&self) -> bool {
+        self.tokens.lock().await.is_some()
+    }
+
     /// Ends the log-in, here and there.
     pub(crate) async fn log_out(&self) -> Result<(), Error> {
         let mut tokens = self.tokens.lock().await;
-        if let Some(current) = tokens.as_ref() {
+        let _lock = self.storage.lock("tokens", PATIENCE).await?;
+        if let Some(current) = Tokens::load(&self.storage).await? {
             let credential = Credential::Cookie(&current.refresh);
             match self.rest.call(Method::DELETE, &["tokens"], credential, NOTHING).await {
                 Ok(_) | Err(Error::SessionEnded) => {}
@@ -173,22 +198,32 @@ impl Session {
         Ok(())
     }
 
-    /// The new tokens are on the disk before they are used: the old refresh token is spent.
+    /// Other tokens than these: those that another process has got, else new ones from the homeserver, which are on the
+    /// disk before they are used. The old refresh token is spent then, and to use it again would end the session.
     async fn rotate(&self, tokens: &mut Option<Tokens>) -> Result<SecretString, Error> {
         #[derive(Deserialize)]
         #[serde(rename_all = "camelCase")]
         struct Refreshed {
             access_token: String,
         }
-        let current = tokens.as_ref().ok_or(Error::SessionEnded)?;
+        let _lock = self.storage.lock("tokens", PATIENCE).await?;
+        let known = tokens.take().ok_or(Error::SessionEnded)?;
+        let stored = Tokens::load(&self.storage).await?.ok_or(Error::SessionEnded)?;
+        let is_other = stored.access.expose_secret() != known.access.expose_secret();
+        let current = tokens.insert(stored);
+        if is_other && self.is_fresh(&current.access) {
+            return Ok(current.access.clone());
+        }
         let credential = Credential::Cookie(&current.refresh);
         let answer = self.rest.call(Method::PUT, &["tokens"], credential, NOTHING).await?;
+        fault::point("tokens-refreshed");
         let access = SecretString::from(answer.data::<Refreshed>()?.access_token);
         let refresh = answer.refresh.clone().unwrap_or_else(|| current.refresh.clone());
         let new = Tokens { access: access.clone(), refresh };
         let mut batch = Batch::default();
         new.put(&mut batch)?;
         self.storage.commit(batch).await?;
+        fault::point("tokens-stored");
         *tokens = Some(new);
         Ok(access)
     }

@@ -1,7 +1,13 @@
 //! A connection that comes back by itself.
 
-use std::{sync::Arc, time::Duration};
+use std::{
+    pin::Pin,
+    sync::Arc,
+    task::{Context, Poll},
+    time::Duration,
+};
 
+use futures_util::Stream;
 use missive_wire::Hello;
 use tokio::{
     sync::{mpsc, watch},
@@ -11,6 +17,7 @@ use tokio::{
 
 use super::{
     backoff::Backoff,
+    chores,
     event::{Closed, Event},
     live::{End, Live},
     socket::Socket,
@@ -24,12 +31,23 @@ const EVENTS: usize = 1024;
 const GOOD: Duration = Duration::from_secs(10);
 
 /// A connection to the homeserver. While it is open, messages come in and are acknowledged, and the outbox goes out.
-/// Take its events: when a thousand wait, it waits too.
+/// Take its events, with [`Connection::next`] or as a [`Stream`]: when a thousand wait, it waits too.
 #[derive(Debug)]
 pub struct Connection {
     events: mpsc::Receiver<Event>,
     asked: watch::Sender<bool>,
     task: JoinHandle<()>,
+    /// Ends with the connection, wherever it is.
+    chores: AbortOnDrop,
+}
+
+#[derive(Debug)]
+struct AbortOnDrop(JoinHandle<()>);
+
+impl Drop for AbortOnDrop {
+    fn drop(&mut self) {
+        self.0.abort();
+    }
 }
 
 /// Whether a connection that is lost comes back by itself.
@@ -49,8 +67,9 @@ impl Connection {
         };
         let (sender, events) = mpsc::channel(EVENTS);
         let (asked, ask) = watch::channel(false);
+        let chores = AbortOnDrop(tokio::spawn(chores::run(inner.clone(), sender.clone())));
         let task = tokio::spawn(run(inner, sender, ask, first));
-        Ok(Self { events, asked, task })
+        Ok(Self { events, asked, task, chores })
     }
 
     /// The next event; `None` after the last one. Cancel-safe.
@@ -63,13 +82,24 @@ impl Connection {
         self.events.close();
         let _ = self.asked.send(true);
         let _ = self.task.await;
+        // Until it has let go of the account, another process would find it open.
+        self.chores.0.abort();
+        let _ = (&mut self.chores.0).await;
+    }
+}
+
+impl Stream for Connection {
+    type Item = Event;
+
+    fn poll_next(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Option<Event>> {
+        self.events.poll_recv(context)
     }
 }
 
 /// Checks that the published keys are ours, then connects.
 async fn dial(inner: &Inner) -> Result<(Socket, Hello), Error> {
-    keys::reconcile(&inner.session, &inner.mailbox).await?;
-    Socket::open(&inner.session).await
+    keys::reconcile(&inner.account.session, &inner.mailbox).await?;
+    Socket::open(&inner.account.session).await
 }
 
 async fn run(

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use missive_wire::{Code, MessageId};
+use missive_wire::{Address, Code, MessageId};
 
 use super::message::{StatusChange, StoredMessage};
 use crate::Error;
@@ -29,6 +29,9 @@ pub enum Event {
         /// About which message, where it is about one; it is tried again.
         id: Option<MessageId>,
     },
+    /// The identity key of a contact has changed, and messages to them wait: see
+    /// [`Client::accept_identity`](crate::Client::accept_identity).
+    IdentityChanged(Address),
     /// Everything that was pending when the connection began has come.
     Drained,
     /// The connection is gone, and will be tried again.

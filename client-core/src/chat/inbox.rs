@@ -1,22 +1,22 @@
 //! What comes in: each message once, whatever the network repeats.
 
-use missive_wire::{Address, Delivered, DeviceId, MessageId, Payload, State, Timestamp};
+use missive_wire::{Code, Delivered, MessageId, Payload, State, Timestamp};
 use serde::{Deserialize, Serialize};
 
 use super::{
+    conversations,
     mailbox::{Mailbox, Owner},
-    message::{Body, Direction, StoredMessage},
+    message::{Body, Direction, StoredMessage, triple},
 };
 use crate::{
     Error, SignalError,
+    clock::day,
+    contacts, fault,
     storage::{Batch, Table},
 };
-use missive_wire::Code;
 
 /// How long a message's triple is remembered.
 const REMEMBERED_DAYS: i64 = 90;
-
-const MILLIS_A_DAY: i64 = 24 * 60 * 60 * 1000;
 
 /// What became of a message, and so what its sender is to be told.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
@@ -65,13 +65,16 @@ pub(super) async fn receive(mailbox: &Mailbox, owner: &Owner<'_>, delivered: &De
     if let Some(settled) = mailbox.storage.get::<Settled>(Table::Seen, &triple).await? {
         return Ok(Received { settled, message: None });
     }
+    fault::point("receive-begun");
     let mut batch = Batch::default();
     let opened = open(mailbox, owner, &mut batch, delivered).await?;
-    batch.put_on(Table::Seen, triple.clone(), day(mailbox.now()), &opened.settled)?;
+    batch.put_on(Table::Seen, triple, day(mailbox.now()), &opened.settled)?;
     let settled = opened.settled;
     let is_known = is_known(mailbox, delivered, opened.replaces).await?;
-    let message = if is_known { None } else { Some(store(&mut batch, triple, delivered, opened)?) };
+    let message = if is_known { None } else { keep(mailbox, &mut batch, message(delivered, opened)).await? };
+    fault::point("receive-decrypted");
     mailbox.storage.commit(batch).await?;
+    fault::point("receive-stored");
     Ok(Received { settled, message })
 }
 
@@ -80,8 +83,20 @@ pub(super) fn forget_old(batch: &mut Batch, now: Timestamp) {
     batch.forget(Table::Seen, day(now) - REMEMBERED_DAYS);
 }
 
-fn store(batch: &mut Batch, key: Vec<u8>, delivered: &Delivered, opened: Opened) -> Result<StoredMessage, Error> {
-    let message = StoredMessage {
+/// Stores a message. One from a blocked account is put aside, and is none that anybody is told of.
+async fn keep(mailbox: &Mailbox, batch: &mut Batch, message: StoredMessage) -> Result<Option<StoredMessage>, Error> {
+    if contacts::is_blocked(&mailbox.storage, &message.peer).await? {
+        batch.put_for(Table::Hidden, message.key(), &message.peer, &message)?;
+        return Ok(None);
+    }
+    batch.put_for(Table::Message, message.key(), &message.peer, &message)?;
+    conversations::note(batch, &message, mailbox.now())?;
+    conversations::note_unread(batch, &message)?;
+    Ok(Some(message))
+}
+
+fn message(delivered: &Delivered, opened: Opened) -> StoredMessage {
+    StoredMessage {
         id: delivered.id,
         direction: Direction::In,
         peer: delivered.sender.clone(),
@@ -91,9 +106,9 @@ fn store(batch: &mut Batch, key: Vec<u8>, delivered: &Delivered, opened: Opened)
         state: None,
         code: None,
         identity_changed: opened.identity_changed,
-    };
-    batch.put_for(Table::Message, key, &delivered.sender, &message)?;
-    Ok(message)
+        again: None,
+        mismatches: 0,
+    }
 }
 
 async fn open(mailbox: &Mailbox, owner: &Owner<'_>, batch: &mut Batch, delivered: &Delivered) -> Result<Opened, Error> {
@@ -151,12 +166,4 @@ async fn is_known(mailbox: &Mailbox, delivered: &Delivered, replaces: Option<Mes
     let Some(id) = replaces else { return Ok(false) };
     let triple = triple(&delivered.sender, delivered.sender_device, id);
     Ok(mailbox.storage.get::<Settled>(Table::Seen, &triple).await? == Some(Settled::Received))
-}
-
-fn triple(sender: &Address, device: DeviceId, id: MessageId) -> Vec<u8> {
-    format!("{sender}/{device}/{id}").into_bytes()
-}
-
-fn day(at: Timestamp) -> i64 {
-    at.millis() / MILLIS_A_DAY
 }

@@ -3,11 +3,10 @@
 use std::{sync::Arc, time::Duration};
 
 use missive_wire::{
-    ClientFrame, Code, Delivered, Hello, KeysLow, ServerError, ServerFrame, State, StatusUpdate, Timestamp,
+    ClientFrame, Code, Delivered, Hello, MessageId, ServerError, ServerFrame, State, StatusUpdate, Timestamp,
 };
 use tokio::{
     sync::mpsc,
-    task::JoinSet,
     time::{Instant, sleep_until},
 };
 
@@ -17,8 +16,9 @@ use super::{
     flight::{Flight, Step},
     outbox::Outgoing,
     socket::{Incoming, Socket},
+    status::Failed,
 };
-use crate::{Error, account::keys, client::Inner};
+use crate::{Error, client::Inner, fault};
 
 /// Ciphertexts older than this are not sent again.
 const RESEND_FOR: Duration = Duration::from_hours(30 * 24);
@@ -35,8 +35,6 @@ pub(super) struct Live<'a> {
     flight: Flight,
     /// The last `read` that was told on this connection.
     reads_told: i64,
-    /// Publishing more one-time keys, beside the socket.
-    replenishing: JoinSet<()>,
 }
 
 /// Why a connection ended.
@@ -66,7 +64,6 @@ impl<'a> Live<'a> {
             acknowledgements: Acknowledgements::default(),
             flight: Flight::default(),
             reads_told: 0,
-            replenishing: JoinSet::new(),
         }
     }
 
@@ -87,6 +84,7 @@ impl<'a> Live<'a> {
     async fn work(&mut self, hello: Hello, asked: impl Future<Output = ()>) -> Result<(), End> {
         self.inner.mailbox.greet(hello.incarnation).await?;
         self.emit(Event::Connected { pending: hello.pending }).await;
+        self.inner.chores.notify_one();
         self.pump().await?;
         tokio::pin!(asked);
         loop {
@@ -97,7 +95,7 @@ impl<'a> Live<'a> {
                 () = &mut asked => return Ok(()),
                 incoming = self.socket.next() => self.take(incoming).await?,
                 () = std::future::ready(()), if idle => self.acknowledge().await?,
-                () = self.inner.work.notified() => self.pump().await?,
+                () = self.inner.account.work.notified() => self.pump().await?,
                 () = sleep_until(retry_at.unwrap_or_else(Instant::now)), if retry_at.is_some() => {
                     self.flight.retry();
                     self.pump().await?;
@@ -118,6 +116,7 @@ impl<'a> Live<'a> {
             ServerFrame::Status(update) => self.status(&update).await?,
             ServerFrame::Error(error) => self.error(error).await?,
             ServerFrame::Noted { noted } => {
+                fault::point("read-noted");
                 self.inner.mailbox.reads_noted(&noted.message_ids).await?;
                 self.owe_reads().await?;
             }
@@ -127,7 +126,7 @@ impl<'a> Live<'a> {
                     self.pump().await?;
                 }
             }
-            ServerFrame::Keys { keys } => self.replenish(keys),
+            ServerFrame::Keys { .. } => self.inner.keys_are_low(),
             ServerFrame::Drained { .. } => self.emit(Event::Drained).await,
             ServerFrame::Hello { .. } => {}
         }
@@ -156,6 +155,9 @@ impl<'a> Live<'a> {
         for change in applied.changes {
             self.emit(Event::Status(change)).await;
         }
+        if applied.again {
+            self.inner.chores.notify_one();
+        }
         if freed > 0 { self.pump().await } else { Ok(()) }
     }
 
@@ -169,9 +171,7 @@ impl<'a> Live<'a> {
                 Ok(())
             }
             Some(id) if self.flight.settle(id) => {
-                if let Some(change) = self.inner.mailbox.fail(id, code).await? {
-                    self.emit(Event::Status(change)).await;
-                }
+                self.fail(id, code).await?;
                 self.pump().await
             }
             id => {
@@ -192,7 +192,12 @@ impl<'a> Live<'a> {
             for (position, outgoing) in page {
                 frames.extend(self.next(position, outgoing).await?);
             }
+            if frames.is_empty() {
+                continue;
+            }
+            fault::point("send-begun");
             self.socket.send(frames).await.map_err(End::Lost)?;
+            fault::point("send-written");
         }
         Ok(self.owe_reads().await?)
     }
@@ -214,9 +219,7 @@ impl<'a> Live<'a> {
         }
         if is_over(outgoing.since, self.inner.mailbox.clock().timestamp()) {
             self.flight.skip(position);
-            if let Some(change) = self.inner.mailbox.fail(outgoing.id, Code::Expired).await? {
-                self.emit(Event::Status(change)).await;
-            }
+            self.fail(outgoing.id, Code::Expired).await?;
             return Ok(None);
         }
         let step = self.flight.next(position, outgoing.id, &outgoing.receiver);
@@ -225,21 +228,20 @@ impl<'a> Live<'a> {
 
     async fn acknowledge(&mut self) -> Result<(), End> {
         let frames = self.acknowledgements.take().iter().map(ClientFrame::to_json).collect::<Vec<_>>();
-        self.socket.send(frames).await.map_err(End::Lost)
+        fault::point("acknowledge-begun");
+        self.socket.send(frames).await.map_err(End::Lost)?;
+        fault::point("acknowledge-written");
+        Ok(())
     }
 
-    fn replenish(&mut self, KeysLow { pre_keys, pq_pre_keys }: KeysLow) {
-        while self.replenishing.try_join_next().is_some() {}
-        if self.replenishing.is_empty() {
-            let inner = self.inner.clone();
-            self.replenishing.spawn(async move {
-                let made = keys::replenish(&inner.session, &inner.mailbox, pre_keys, pq_pre_keys).await;
-                if let Err(error) = made {
-                    // They are kept, and published at the next connection.
-                    tracing::warn!(%error, "one-time keys could not be published");
-                }
-            });
+    /// A message will never be taken in this form.
+    async fn fail(&self, id: MessageId, code: Code) -> Result<(), Error> {
+        match self.inner.mailbox.fail(id, code).await? {
+            Failed::For(change) => self.emit(Event::Status(change)).await,
+            Failed::Again => self.inner.chores.notify_one(),
+            Failed::Not => {}
         }
+        Ok(())
     }
 
     /// A listener that has gone is no reason to stop receiving.
@@ -248,7 +250,8 @@ impl<'a> Live<'a> {
     }
 }
 
-fn is_over(since: Timestamp, now: Timestamp) -> bool {
+/// Whether a ciphertext is too old to be sent.
+pub(super) fn is_over(since: Timestamp, now: Timestamp) -> bool {
     let age = now.millis().saturating_sub(since.millis());
     u128::try_from(age).is_ok_and(|age| age > RESEND_FOR.as_millis())
 }

@@ -8,13 +8,17 @@ use tokio::sync::{Mutex, MutexGuard};
 use uuid::Uuid;
 
 use super::{
+    again::{self, Again},
+    conversations,
+    handed::{Handed, Outcome},
     inbox::{self, Received},
     message::{Body, Direction, StatusChange, StoredMessage},
     outbox::{self, Outgoing},
-    status::{self, Applied},
+    status::{self, Applied, Failed},
 };
 use crate::{
-    Clock, Error, SignalError,
+    Clock, Error, SafetyNumber, SignalError, StorageError,
+    clock::day,
     signal::{NewIdentity, Signal},
     storage::{Batch, Storage, Table},
 };
@@ -32,6 +36,8 @@ pub struct Mailbox {
     pub(super) clock: Clock,
     /// Whoever holds it is the one owner of the cryptographic state.
     signal: Mutex<Option<Signal>>,
+    /// Whoever holds it looks after the published keys.
+    publishing: Mutex<()>,
 }
 
 /// A `read` status that the server has not noted.
@@ -52,10 +58,13 @@ impl Owner<'_> {
 }
 
 impl Mailbox {
-    /// Opens the mailbox of `own` in its namespace.
+    /// Opens the mailbox of `own` in its namespace. Fails with [`StorageError::NotOwner`] beside another process.
     pub async fn open(storage: Arc<Storage>, own: Address, clock: Clock) -> Result<Self, Error> {
+        if !storage.is_owner() {
+            return Err(StorageError::NotOwner.into());
+        }
         let signal = Signal::load(storage.clone(), clock.clone()).await?;
-        Ok(Self { storage, own, clock, signal: Mutex::new(signal) })
+        Ok(Self { storage, own, clock, signal: Mutex::new(signal), publishing: Mutex::new(()) })
     }
 
     /// Whose mailbox it is.
@@ -100,7 +109,33 @@ impl Mailbox {
     /// Encrypts a text and puts it into the outbox. Fails with [`SignalError::NoSession`] when the receiver's bundle must
     /// be learnt first.
     pub async fn compose(&self, to: &Address, text: &str) -> Result<MessageId, Error> {
-        outbox::compose(self, &self.owner().await, to, text).await
+        outbox::compose(self, &self.owner().await, to, text, |_, _| Ok(())).await
+    }
+
+    /// As [`Mailbox::compose`], for another process: in the same commit, it learns which message that was.
+    pub(crate) async fn compose_handed(&self, handed: &Handed) -> Result<MessageId, Error> {
+        let today = day(self.now());
+        let note = |batch: &mut Batch, id| {
+            Handed { outcome: Some(Outcome::Composed(id)), text: String::new(), ..handed.clone() }.save(batch, today)
+        };
+        outbox::compose(self, &self.owner().await, &handed.to, &handed.text, note).await
+    }
+
+    /// Messages that wait to be encrypted again, oldest first.
+    pub async fn to_encrypt_again(&self) -> Result<Vec<Again>, Error> {
+        Ok(self.storage.list_all(Table::Again).await?)
+    }
+
+    /// Encrypts a message again and puts it into the outbox. Fails with [`SignalError::NoSession`] when the receiver's
+    /// bundle must be learnt first.
+    pub async fn encrypt_again(&self, again: &Again) -> Result<(), Error> {
+        again::encrypt(self, &self.owner().await, again).await
+    }
+
+    /// Gives up a message that waits to be encrypted again.
+    pub async fn give_up(&self, again: &Again, code: Code) -> Result<Option<StatusChange>, Error> {
+        let _owner = self.owner().await;
+        again::give_up(self, again, code).await
     }
 
     /// Takes a message in: decrypts it and stores it with the state that it leaves behind, in one commit. Afterwards, and
@@ -114,8 +149,8 @@ impl Mailbox {
         status::apply(self, &self.owner().await, update).await
     }
 
-    /// Notes that a message will never be taken by the homeserver.
-    pub async fn fail(&self, id: MessageId, code: Code) -> Result<Option<StatusChange>, Error> {
+    /// Notes that a message will never be taken by the homeserver in this form.
+    pub async fn fail(&self, id: MessageId, code: Code) -> Result<Failed, Error> {
         status::fail(self, &self.owner().await, id, code).await
     }
 
@@ -126,7 +161,7 @@ impl Mailbox {
 
     /// The newest messages with an account, oldest first.
     pub async fn history(&self, peer: &Address, limit: u32) -> Result<Vec<StoredMessage>, Error> {
-        Ok(self.storage.list_for(Table::Message, peer, limit).await?)
+        history(&self.storage, peer, limit).await
     }
 
     /// Heeds the homeserver's incarnation: after a change everything unacknowledged counts as not sent. Also forgets the
@@ -135,6 +170,7 @@ impl Mailbox {
         let _owner = self.owner().await;
         let mut batch = Batch::default();
         inbox::forget_old(&mut batch, self.now());
+        batch.forget(Table::Handed, day(self.now()) - 1);
         let known = self.storage.get::<Uuid>(Table::Meta, INCARNATION).await?;
         if known != Some(incarnation) {
             if known.is_some() {
@@ -166,15 +202,7 @@ impl Mailbox {
 
     /// Notes that messages of an account were shown; their sender is told until the server has noted it.
     pub async fn mark_read(&self, messages: &[&StoredMessage]) -> Result<(), Error> {
-        let mut batch = Batch::default();
-        let shown = |message: &&&StoredMessage| {
-            message.direction == Direction::In && matches!(message.body, Body::Text(_) | Body::Unsupported)
-        };
-        for message in messages.iter().filter(shown) {
-            let owed = OwedRead { id: message.id, sender: message.peer.clone(), device: message.sender_device };
-            batch.put(Table::Owed, message.id.as_bytes(), &owed)?;
-        }
-        Ok(self.storage.commit(batch).await?)
+        mark_read(&self.storage, messages).await
     }
 
     pub(crate) async fn owed_reads(&self, after: i64, limit: u32) -> Result<Vec<(i64, OwedRead)>, Error> {
@@ -196,6 +224,35 @@ impl Mailbox {
 
     pub(crate) async fn digest(&self) -> Result<[u8; 32], Error> {
         Ok(self.owner().await.signal()?.digest().await?)
+    }
+
+    /// Held by whoever compares and publishes keys.
+    pub(crate) async fn publishing(&self) -> MutexGuard<'_, ()> {
+        self.publishing.lock().await
+    }
+
+    /// Makes new lasting keys where the present ones are old. Says whether it did.
+    pub(crate) async fn rotate(&self) -> Result<bool, Error> {
+        Ok(self.owner().await.signal()?.rotate().await?)
+    }
+
+    /// Keeps a new identity aside until the homeserver has taken it.
+    pub(crate) async fn set_aside(&self, new: &NewIdentity) -> Result<(), Error> {
+        Ok(Signal::set_aside(&self.storage, new).await?)
+    }
+
+    /// Takes up the identity that was set aside, if that is the published one.
+    pub(crate) async fn take_up(&self, published: &[u8]) -> Result<bool, Error> {
+        let mut owner = self.owner().await;
+        if !Signal::take_up(&self.storage, published).await? {
+            return Ok(false);
+        }
+        *owner.0 = Signal::load(self.storage.clone(), self.clock.clone()).await?;
+        Ok(true)
+    }
+
+    pub(crate) async fn safety_number(&self, with: &Address) -> Result<Option<SafetyNumber>, Error> {
+        Ok(self.owner().await.signal()?.safety_number(&self.own, with).await?)
     }
 
     pub(crate) async fn top_up(&self, ec: u32, kyber: u32) -> Result<(), Error> {
@@ -222,13 +279,33 @@ impl Mailbox {
         &self.clock
     }
 
-    pub(super) fn now(&self) -> Timestamp {
+    pub(crate) fn now(&self) -> Timestamp {
         self.clock.timestamp()
     }
 
     async fn owner(&self) -> Owner<'_> {
         Owner(self.signal.lock().await)
     }
+}
+
+/// The newest messages with an account, oldest first.
+pub(crate) async fn history(storage: &Storage, peer: &Address, limit: u32) -> Result<Vec<StoredMessage>, Error> {
+    let page = storage.list_before(Table::Message, peer, i64::MAX, limit).await?;
+    Ok(page.into_iter().map(|(_, message)| message).collect())
+}
+
+/// Notes that messages were shown, and owes their senders the word.
+pub(crate) async fn mark_read(storage: &Storage, messages: &[&StoredMessage]) -> Result<(), Error> {
+    let mut batch = Batch::default();
+    conversations::mark_shown(&mut batch, messages);
+    let readable = |message: &&&StoredMessage| {
+        message.direction == Direction::In && matches!(message.body, Body::Text(_) | Body::Unsupported)
+    };
+    for message in messages.iter().filter(readable) {
+        let owed = OwedRead { id: message.id, sender: message.peer.clone(), device: message.sender_device };
+        batch.put(Table::Owed, message.id.as_bytes(), &owed)?;
+    }
+    Ok(storage.commit(batch).await?)
 }
 
 impl std::fmt::Debug for Mailbox {

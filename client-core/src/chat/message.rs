@@ -54,6 +54,12 @@ pub struct StoredMessage {
     /// Whether it came under an identity key that had not been accepted.
     #[serde(default)]
     pub identity_changed: bool,
+    /// The id under which a sent message was encrypted again, because its receiver could not read it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub again: Option<MessageId>,
+    /// How often the homeserver has said that it was not for the receiver's devices.
+    #[serde(default, skip_serializing_if = "is_zero")]
+    pub(crate) mismatches: u8,
 }
 
 /// A step of a sent message.
@@ -70,6 +76,14 @@ pub struct StatusChange {
 }
 
 impl StoredMessage {
+    /// Its row: a received message is known by its triple, a sent one by its id.
+    pub(crate) fn key(&self) -> Vec<u8> {
+        match self.direction {
+            Direction::In => triple(&self.peer, self.sender_device, self.id),
+            Direction::Out => sent_key(self.id),
+        }
+    }
+
     /// The text, where there is one.
     pub fn text(&self) -> Option<&str> {
         match &self.body {
@@ -77,6 +91,21 @@ impl StoredMessage {
             _ => None,
         }
     }
+}
+
+/// What a received message is known by.
+pub(crate) fn triple(sender: &Address, device: DeviceId, id: MessageId) -> Vec<u8> {
+    format!("{sender}/{device}/{id}").into_bytes()
+}
+
+/// A sent message's row.
+pub(crate) fn sent_key(id: MessageId) -> Vec<u8> {
+    [b"out/".as_slice(), id.as_bytes()].concat()
+}
+
+#[allow(clippy::trivially_copy_pass_by_ref)] // serde's signature
+fn is_zero(count: &u8) -> bool {
+    *count == 0
 }
 
 impl fmt::Debug for Body {

@@ -10,11 +10,12 @@ use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
 use super::{
+    conversations,
     mailbox::{Mailbox, Owner},
     message::{Body, Direction, StoredMessage},
 };
 use crate::{
-    Error,
+    Error, contacts, fault,
     signal::Encrypted,
     storage::{Batch, Table},
 };
@@ -44,28 +45,24 @@ impl fmt::Debug for Outgoing {
     }
 }
 
-/// Encrypts and stores in one commit: the ratchet, the message, the ciphertext.
+/// Encrypts and stores in one commit: the ratchet, the message, the ciphertext, and what `beside` adds.
 pub(super) async fn compose(
     mailbox: &Mailbox,
     owner: &Owner<'_>,
     to: &Address,
     text: &str,
+    beside: impl FnOnce(&mut Batch, MessageId) -> Result<(), Error>,
 ) -> Result<MessageId, Error> {
     if *to == mailbox.own {
         return Err(Error::OwnAddress);
     }
-    let (id, now) = (Uuid::now_v7(), mailbox.now());
-    let payload = Payload::text(id, mailbox.own.clone(), to.clone(), now, text.to_owned());
-    let mut batch = Batch::default();
-    let encrypted = owner.signal()?.encrypt(&mut batch, to, &payload.to_plaintext()).await?;
-    let content = content(encrypted);
-    if content.ciphertexts().any(missive_wire::Content::is_too_large) {
-        return Err(Error::TooLarge);
+    if contacts::is_blocked(&mailbox.storage, to).await? {
+        return Err(Error::Blocked(to.clone()));
     }
-    let frame = MessageFrame { id: Some(id), receiver: Receiver::Address(to.clone()), content };
-    let frame = ClientFrame::Message(frame).to_json();
-    let outgoing = Outgoing { id, receiver: to.clone(), since: now, sent: false, frame };
-    save(&mut batch, &outgoing)?;
+    let (id, now) = (Uuid::now_v7(), mailbox.now());
+    let mut batch = Batch::default();
+    let payload = Payload::text(id, mailbox.own.clone(), to.clone(), now, text.to_owned());
+    encrypt(mailbox, owner, &mut batch, &payload).await?;
     let message = StoredMessage {
         id,
         direction: Direction::Out,
@@ -76,10 +73,33 @@ pub(super) async fn compose(
         state: None,
         code: None,
         identity_changed: false,
+        again: None,
+        mismatches: 0,
     };
-    batch.put_for(Table::Message, message_key(id), to, &message)?;
+    batch.put_for(Table::Message, message.key(), to, &message)?;
+    conversations::note(&mut batch, &message, now)?;
+    beside(&mut batch, id)?;
+    fault::point("compose-encrypted");
     mailbox.storage.commit(batch).await?;
+    fault::point("compose-stored");
     Ok(id)
+}
+
+/// Encrypts a payload and puts the ciphertext into the outbox.
+pub(super) async fn encrypt(
+    mailbox: &Mailbox,
+    owner: &Owner<'_>,
+    batch: &mut Batch,
+    payload: &Payload,
+) -> Result<(), Error> {
+    let (id, to) = (payload.id, &payload.receiver);
+    let content = content(owner.signal()?.encrypt(batch, to, &payload.to_plaintext()).await?);
+    if content.ciphertexts().any(missive_wire::Content::is_too_large) {
+        return Err(Error::TooLarge);
+    }
+    let frame = MessageFrame { id: Some(id), receiver: Receiver::Address(to.clone()), content };
+    let frame = ClientFrame::Message(frame).to_json();
+    save(batch, &Outgoing { id, receiver: to.clone(), since: mailbox.now(), sent: false, frame })
 }
 
 /// What goes to these receivers counts as not sent, so that it is sent again.
@@ -101,11 +121,6 @@ pub(super) async fn mark_sent(mailbox: &Mailbox, batch: &mut Batch, id: MessageI
         Some(outgoing) => save(batch, &Outgoing { sent: true, ..outgoing }),
         None => Ok(()),
     }
-}
-
-/// A sent message's row.
-pub(super) fn message_key(id: MessageId) -> Vec<u8> {
-    [b"out/".as_slice(), id.as_bytes()].concat()
 }
 
 fn save(batch: &mut Batch, outgoing: &Outgoing) -> Result<(), Error> {

@@ -1,14 +1,17 @@
 //! What became of what was sent. States only rise, and only a message's receiver can tell them.
 
+use std::collections::HashSet;
+
 use missive_wire::{Code, MessageId, State, StatusUpdate};
 
 use super::{
+    again,
     mailbox::{Mailbox, Owner},
-    message::{StatusChange, StoredMessage},
-    outbox::{self, message_key},
+    message::{StatusChange, StoredMessage, sent_key},
+    outbox,
 };
 use crate::{
-    Error,
+    Error, fault,
     storage::{Batch, Table},
 };
 
@@ -20,71 +23,107 @@ pub struct Applied {
     /// The messages it could speak for: it may be acknowledged for these. A message whose receiver did not say it is
     /// none of them.
     pub genuine: Vec<MessageId>,
+    /// Whether a message is to be encrypted again.
+    pub again: bool,
+}
+
+/// What a failed message came to.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Failed {
+    /// It never will be received.
+    For(StatusChange),
+    /// It is to be encrypted again.
+    Again,
+    /// It has come further already, or is none of ours.
+    Not,
 }
 
 pub(super) async fn apply(mailbox: &Mailbox, owner: &Owner<'_>, update: &StatusUpdate) -> Result<Applied, Error> {
     let mut batch = Batch::default();
     let mut applied = Applied::default();
-    for id in update.ids() {
-        let message = mailbox.storage.get::<StoredMessage>(Table::Message, &message_key(id)).await?;
+    // A frame may name a message twice.
+    let mut seen = HashSet::new();
+    for id in update.ids().filter(|id| seen.insert(*id)) {
+        let key = sent_key(again::original(mailbox, id).await?);
+        let message = mailbox.storage.get::<StoredMessage>(Table::Message, &key).await?;
         if message.as_ref().is_some_and(|message| message.peer != update.sender) {
             tracing::warn!(%id, "a status is not from the message's receiver");
             continue;
         }
         applied.genuine.push(id);
-        if let Some(message) = message.filter(|message| rises(message, update.state)) {
-            let change = change(mailbox, owner, &mut batch, message, update.state, update.code).await?;
-            applied.changes.push(change);
+        if let Some(message) = message.filter(|message| rises(message, id, update.state)) {
+            match change(mailbox, owner, &mut batch, message, id, update.state, update.code).await? {
+                Some(change) => applied.changes.push(change),
+                None => applied.again = true,
+            }
         } else if update.state == State::Sent {
             // Sent again after a restore: once is enough.
             outbox::mark_sent(mailbox, &mut batch, id).await?;
         }
     }
+    fault::point("status-applied");
     mailbox.storage.commit(batch).await?;
+    fault::point("status-stored");
     Ok(applied)
 }
 
-pub(super) async fn fail(
-    mailbox: &Mailbox,
-    owner: &Owner<'_>,
-    id: MessageId,
-    code: Code,
-) -> Result<Option<StatusChange>, Error> {
-    let Some(message) = mailbox.storage.get::<StoredMessage>(Table::Message, &message_key(id)).await? else {
-        return Ok(None);
+pub(super) async fn fail(mailbox: &Mailbox, owner: &Owner<'_>, id: MessageId, code: Code) -> Result<Failed, Error> {
+    let key = sent_key(again::original(mailbox, id).await?);
+    let Some(mut message) = mailbox.storage.get::<StoredMessage>(Table::Message, &key).await? else {
+        return Ok(Failed::Not);
     };
-    if !rises(&message, State::Undeliverable) {
-        return Ok(None);
+    if !rises(&message, id, State::Undeliverable) {
+        return Ok(Failed::Not);
     }
     let mut batch = Batch::default();
-    let change = change(mailbox, owner, &mut batch, message, State::Undeliverable, Some(code)).await?;
+    let failed = if again::is_due_for_devices(&message, code) {
+        owner.signal()?.forget_sessions(&mut batch, &message.peer).await?;
+        again::schedule_for_devices(&mut batch, &mut message, id, mailbox.now())?;
+        Failed::Again
+    } else {
+        let state = State::Undeliverable;
+        let change = change(mailbox, owner, &mut batch, message, id, state, Some(code)).await?;
+        change.map_or(Failed::Again, Failed::For)
+    };
     mailbox.storage.commit(batch).await?;
-    Ok(Some(change))
+    Ok(failed)
 }
 
-fn rises(message: &StoredMessage, state: State) -> bool {
-    message.state.is_none_or(|known| known < state)
+/// A message that was encrypted again is not undeliverable because its first form was.
+fn rises(message: &StoredMessage, id: MessageId, state: State) -> bool {
+    let is_old_form = message.again.is_some_and(|again| again != id);
+    message.state.is_none_or(|known| known < state) && !(is_old_form && state == State::Undeliverable)
 }
 
+/// `None` when the message is to be encrypted again instead.
 async fn change(
     mailbox: &Mailbox,
     owner: &Owner<'_>,
     batch: &mut Batch,
-    message: StoredMessage,
+    mut message: StoredMessage,
+    id: MessageId,
     state: State,
     code: Option<Code>,
-) -> Result<StatusChange, Error> {
-    let (id, receiver) = (message.id, message.peer.clone());
+) -> Result<Option<StatusChange>, Error> {
+    let receiver = message.peer.clone();
     let code = code.filter(|_| state == State::Undeliverable);
-    match state {
-        State::Sent => outbox::mark_sent(mailbox, batch, id).await?,
-        State::Undeliverable | State::Received | State::Read => batch.delete(Table::Outbox, id.as_bytes()),
-    }
     if matches!(code, Some(Code::Undecryptable | Code::DeviceMismatch)) {
         // The other side has lost the session, or has other devices: the next message claims its keys anew.
         owner.signal()?.forget_sessions(batch, &receiver).await?;
     }
+    if again::is_due(&message, code) {
+        again::schedule(batch, &mut message, id, mailbox.now())?;
+        return Ok(None);
+    }
+    match state {
+        State::Sent => outbox::mark_sent(mailbox, batch, id).await?,
+        State::Undeliverable | State::Received | State::Read => {
+            for form in [Some(message.id), message.again].into_iter().flatten() {
+                batch.delete(Table::Outbox, form.as_bytes());
+            }
+        }
+    }
     let message = StoredMessage { state: Some(state), code, ..message };
-    batch.put_for(Table::Message, message_key(id), &receiver, &message)?;
-    Ok(StatusChange { id, receiver, state, code })
+    batch.put_for(Table::Message, message.key(), &receiver, &message)?;
+    Ok(Some(StatusChange { id: message.id, receiver, state, code }))
 }

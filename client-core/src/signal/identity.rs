@@ -11,7 +11,7 @@ use crate::{
 
 /// What is known of an account's identity key.
 #[derive(Clone, Serialize, Deserialize)]
-pub(super) struct Identity {
+pub(crate) struct Identity {
     trusted: Base64,
     /// A newer key that nobody has accepted.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -19,7 +19,7 @@ pub(super) struct Identity {
 }
 
 impl Identity {
-    pub(super) async fn load(storage: &Storage, address: &Address) -> Result<Option<Self>, StorageError> {
+    pub(crate) async fn load(storage: &Storage, address: &Address) -> Result<Option<Self>, StorageError> {
         storage.get(Table::Identity, address.to_string().as_bytes()).await
     }
 
@@ -35,11 +35,16 @@ impl Identity {
         IdentityKey::decode(&self.trusted.0).map_err(|_| StorageError::Damaged("an identity key cannot be read"))
     }
 
+    /// The newest key, accepted or not.
+    pub(crate) fn newest(&self) -> &Base64 {
+        self.seen.as_ref().unwrap_or(&self.trusted)
+    }
+
     pub(super) fn is_trusted(&self, key: &IdentityKey) -> bool {
         self.trusted == encode(key)
     }
 
-    pub(super) fn waits_for_acceptance(&self) -> bool {
+    pub(crate) fn waits_for_acceptance(&self) -> bool {
         self.seen.is_some()
     }
 

@@ -1,5 +1,7 @@
 //! The keys of this device: made here, the private halves never leave.
 
+use std::time::Duration;
+
 use libsignal_protocol::{
     GenericSignedPreKey as _, IdentityKeyPair, KeyPair, KyberPreKeyRecord, PreKeyRecord, SignalProtocolError,
     SignedPreKeyRecord, Timestamp, kem,
@@ -29,6 +31,8 @@ pub(super) struct OwnKeys {
     pub(super) registration_id: u32,
     signed: Current,
     last_resort: Current,
+    /// When these two were made: Unix milliseconds.
+    lasting_since: u64,
     next_pre_key: u32,
     next_signed: u32,
     /// One counter for both kinds of Kyber key: a message names either by its id alone.
@@ -51,6 +55,7 @@ impl OwnKeys {
             registration_id: rng.random_range(1..=REGISTRATION_ID_MAX),
             signed: Current::default(),
             last_resort: Current::default(),
+            lasting_since: 0,
             next_pre_key: 1,
             next_signed: 1,
             next_kyber: 1,
@@ -64,18 +69,40 @@ impl OwnKeys {
     /// Makes a whole upload: new signed and last-resort keys, and one-time keys.
     pub(super) fn whole_upload(&mut self, batch: &mut Batch, now: u64) -> Result<KeyUpload, StorageError> {
         let identity = self.identity()?;
-        let signed_pre_key = self.new_signed(batch, &identity, now).map_err(damaged)?;
-        let last_resort = self.new_kyber(batch, &identity, Table::KyberLastResort).map_err(damaged)?;
-        self.signed = current(&signed_pre_key);
-        self.last_resort = current(&last_resort);
+        let lasting = self.lasting_upload(batch, now)?;
         let one_time = self.one_time_upload(batch, ONE_TIME_KEYS, ONE_TIME_KEYS)?;
         Ok(KeyUpload {
             identity_key: Some(Base64(identity.identity_key().serialize().into())),
             registration_id: Some(self.registration_id),
-            signed_pre_key: Some(signed_pre_key),
-            pq_last_resort_pre_key: Some(last_resort),
+            signed_pre_key: lasting.signed_pre_key,
+            pq_last_resort_pre_key: lasting.pq_last_resort_pre_key,
             ..one_time
         })
+    }
+
+    /// Makes new signed and last-resort keys.
+    pub(super) fn lasting_upload(&mut self, batch: &mut Batch, now: u64) -> Result<KeyUpload, StorageError> {
+        let identity = self.identity()?;
+        let signed_pre_key = self.new_signed(batch, &identity, now).map_err(damaged)?;
+        let last_resort = self.new_kyber(batch, &identity, Table::KyberLastResort).map_err(damaged)?;
+        self.signed = current(&signed_pre_key);
+        self.last_resort = current(&last_resort);
+        self.lasting_since = now;
+        Ok(KeyUpload {
+            signed_pre_key: Some(signed_pre_key),
+            pq_last_resort_pre_key: Some(last_resort),
+            ..KeyUpload::default()
+        })
+    }
+
+    /// Whether the signed and last-resort keys are older than that. A clock that went back makes them young.
+    pub(super) fn are_older_than(&self, age: Duration, now: u64) -> bool {
+        u128::from(now.saturating_sub(self.lasting_since)) > age.as_millis()
+    }
+
+    /// Where the signed and last-resort keys are.
+    pub(super) fn lasting(&self) -> [(Table, u32); 2] {
+        [(Table::SignedPreKey, self.signed.key_id), (Table::KyberLastResort, self.last_resort.key_id)]
     }
 
     /// Makes one-time keys.

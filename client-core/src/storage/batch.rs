@@ -1,7 +1,7 @@
 //! Writes that are committed together or not at all.
 
-use missive_wire::Address;
-use serde::Serialize;
+use missive_wire::{Address, Base64};
+use serde::{Deserialize, Serialize};
 use zeroize::Zeroizing;
 
 use super::{StorageError, Table};
@@ -25,6 +25,14 @@ pub(super) struct Put {
     pub(super) peer: Option<Address>,
     pub(super) day: Option<i64>,
     pub(super) body: Zeroizing<Vec<u8>>,
+}
+
+/// A row to be written later.
+#[derive(Serialize, Deserialize)]
+pub(crate) struct Row {
+    table: Table,
+    key: Base64,
+    body: Base64,
 }
 
 impl Batch {
@@ -69,6 +77,31 @@ impl Batch {
         let body = Zeroizing::new(to_json(value)?);
         self.writes.push(Write::Put(Put { table, key: key.into(), peer: None, day: Some(day), body }));
         Ok(())
+    }
+
+    /// Writes raw bytes that [`Batch::forget`] may take away later. The day stands in the clear.
+    pub(crate) fn put_bytes_on(&mut self, table: Table, key: impl Into<Vec<u8>>, day: i64, body: Vec<u8>) {
+        let body = Zeroizing::new(body);
+        self.writes.push(Write::Put(Put { table, key: key.into(), peer: None, day: Some(day), body }));
+    }
+
+    /// The rows that are only put, as they can be kept in another row.
+    pub(crate) fn to_rows(&self) -> Vec<Row> {
+        let puts = self.writes.iter().filter_map(|write| match write {
+            Write::Put(put) => Some(put),
+            _ => None,
+        });
+        puts.map(|put| Row { table: put.table, key: Base64(put.key.clone()), body: Base64(put.body.to_vec()) })
+            .collect()
+    }
+
+    /// Writes what [`Batch::to_rows`] has made.
+    pub(crate) fn from_rows(rows: Vec<Row>) -> Self {
+        let mut batch = Self::default();
+        for Row { table, key, body } in rows {
+            batch.put_bytes(table, key.0, body.0);
+        }
+        batch
     }
 
     /// Deletes a row, if it is there.

@@ -18,6 +18,9 @@ pub enum StorageError {
         /// How long it was waited for.
         waited: Duration,
     },
+    /// Another process is the owner of this account's keys.
+    #[error("another process has this account's keys open: only that one can do this")]
+    NotOwner,
     /// The passphrase or key is not the one that the account was closed with.
     #[error("this passphrase or key does not open the account")]
     WrongKey,

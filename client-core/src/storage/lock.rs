@@ -1,4 +1,4 @@
-//! One owner a namespace: two would tear the ratchet apart.
+//! Locks between processes. One owner a namespace: two would tear the ratchet apart.
 
 use std::{
     fs::{File, OpenOptions, TryLockError},
@@ -13,13 +13,13 @@ const POLL: Duration = Duration::from_millis(50);
 
 /// Held as long as it lives.
 #[derive(Debug)]
-pub(crate) struct NamespaceLock(#[allow(dead_code)] File); // the open file is the lock
+pub(crate) struct FileLock(#[allow(dead_code)] File); // the open file is the lock
 
-impl NamespaceLock {
+impl FileLock {
     /// Takes the lock, waiting at most `patience` for another process to let go.
-    pub(crate) async fn take(directory: &Path, patience: Duration) -> Result<Self, StorageError> {
+    pub(crate) async fn take(path: &Path, patience: Duration) -> Result<Self, StorageError> {
         let deadline = tokio::time::Instant::now() + patience;
-        let mut file = open(&directory.join("lock"))?;
+        let mut file = open(path)?;
         loop {
             match file.try_lock() {
                 Ok(()) => break,

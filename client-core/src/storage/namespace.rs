@@ -1,4 +1,4 @@
-//! Which accounts there are, and where.
+//! Which accounts there are, and where: each in a directory with a random name, which tells no one whose it is.
 
 use std::{
     fs,
@@ -6,58 +6,147 @@ use std::{
 };
 
 use missive_wire::Address;
+use uuid::Uuid;
 
-use super::{StorageError, WrappedBy, unlock};
+use super::{
+    StorageError, Unlock, WrappedBy,
+    lock::FileLock,
+    seal::SecretKey,
+    unlock::{self, PATIENCE},
+};
+
+/// An account's place on this computer, opened: its address is known, and so is the key of its storage.
+#[derive(Clone)]
+pub struct Namespace {
+    pub(super) directory: PathBuf,
+    pub(super) address: Address,
+    pub(super) key: SecretKey,
+}
 
 /// Where the accounts of this computer's user are, unless something else is asked for.
 pub fn default_home() -> Option<PathBuf> {
     directories::ProjectDirs::from("", "", "missive").map(|dirs| dirs.data_dir().to_owned())
 }
 
-/// The accounts in `home`, in order.
-pub fn accounts(home: &Path) -> Result<Vec<Address>, StorageError> {
+/// What the accounts in `home` are closed with, without opening any: one entry an account.
+pub fn locks(home: &Path) -> Result<Vec<WrappedBy>, StorageError> {
+    let places = places(home)?;
+    let locks: Result<Vec<_>, _> = places.iter().map(|directory| unlock::wrapped_by(directory)).collect();
+    Ok(locks?.into_iter().flatten().collect())
+}
+
+impl Namespace {
+    /// The accounts in `home` that `unlock` opens, in order of their addresses.
+    pub async fn all(home: &Path, unlock: &Unlock) -> Result<Vec<Self>, StorageError> {
+        let (home, unlock) = (home.to_owned(), unlock.clone());
+        // Argon2id is slow, and the keyring blocks.
+        blocking(move || Ok(Look::at(&home, &unlock)?.opened)).await
+    }
+
+    /// The account in `home` with that address.
+    pub async fn find(home: &Path, address: &Address, unlock: &Unlock) -> Result<Self, StorageError> {
+        let (home, unlock, address) = (home.to_owned(), unlock.clone(), address.clone());
+        blocking(move || {
+            let Look { mut opened, wrong_key, closed_with } = Look::at(&home, &unlock)?;
+            let found = opened.iter().position(|namespace| namespace.address == address);
+            match (found, closed_with) {
+                (Some(at), _) => Ok(opened.swap_remove(at)),
+                (None, _) if !opened.is_empty() => Err(StorageError::NoSuchAccount),
+                (None, _) if wrong_key => Err(StorageError::WrongKey),
+                (None, Some(other)) => Err(StorageError::OtherLock(other)),
+                (None, None) => Err(StorageError::NoSuchAccount),
+            }
+        })
+        .await
+    }
+
+    /// As [`Namespace::find`], and makes it where there is none that `unlock` opens.
+    pub async fn make(home: &Path, address: &Address, unlock: &Unlock) -> Result<Self, StorageError> {
+        make_directory(home)?;
+        // Two that make the same account at once make one.
+        let _lock = FileLock::take(&home.join("lock"), PATIENCE).await?;
+        match Self::find(home, address, unlock).await {
+            Err(StorageError::NoSuchAccount | StorageError::WrongKey | StorageError::OtherLock(_)) => {}
+            result => return result,
+        }
+        let directory = home.join(Uuid::new_v4().simple().to_string());
+        make_directory(&directory)?;
+        let (unlock, address) = (unlock.clone(), address.clone());
+        blocking(move || {
+            let key = unlock::create(&directory, &address, &unlock)?;
+            Ok(Self { directory, address, key })
+        })
+        .await
+    }
+
+    /// Whose it is.
+    pub fn address(&self) -> &Address {
+        &self.address
+    }
+}
+
+impl std::fmt::Debug for Namespace {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Namespace").field("address", &self.address).finish_non_exhaustive()
+    }
+}
+
+/// What a look at every account came to.
+#[derive(Default)]
+struct Look {
+    opened: Vec<Namespace>,
+    /// One is closed with the right kind of lock, and another key.
+    wrong_key: bool,
+    /// One is closed with another kind of lock.
+    closed_with: Option<WrappedBy>,
+}
+
+impl Look {
+    fn at(home: &Path, unlock: &Unlock) -> Result<Self, StorageError> {
+        let mut look = Self::default();
+        for directory in places(home)? {
+            match unlock::open(&directory, unlock) {
+                Ok((key, address)) => look.opened.push(Namespace { directory, address, key }),
+                Err(StorageError::WrongKey) => look.wrong_key = true,
+                Err(StorageError::OtherLock(other)) => look.closed_with = Some(other),
+                // Nothing of ours, or not finished when a process died.
+                Err(StorageError::NoSuchAccount) => {}
+                Err(error) => return Err(error),
+            }
+        }
+        look.opened.sort_by(|a, b| a.address.cmp(&b.address));
+        Ok(look)
+    }
+}
+
+fn places(home: &Path) -> Result<Vec<PathBuf>, StorageError> {
     let entries = match fs::read_dir(home) {
         Ok(entries) => entries,
         Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(Vec::new()),
         Err(error) => return Err(error.into()),
     };
-    let mut found = Vec::new();
+    let mut places = Vec::new();
     for entry in entries {
-        let address = entry?.file_name().to_str().and_then(address);
-        if let Some(address) = address
-            && wrapped_by(home, &address)?.is_some()
-        {
-            found.push(address);
+        let entry = entry?;
+        let is_ours = entry.file_name().to_str().is_some_and(|name| Uuid::try_parse(name).is_ok());
+        if is_ours && entry.file_type()?.is_dir() {
+            places.push(entry.path());
         }
     }
-    found.sort();
-    Ok(found)
+    Ok(places)
 }
 
-/// What an account's namespace was closed with; `None` where there is none.
-pub fn wrapped_by(home: &Path, address: &Address) -> Result<Option<WrappedBy>, StorageError> {
-    unlock::wrapped_by(&directory(home, address))
-}
-
-pub(crate) fn directory(home: &Path, address: &Address) -> PathBuf {
-    let name = address.to_string();
-    // Windows has no ':' in file names; a server name has no '_', so nothing is mixed up.
-    home.join(if cfg!(windows) { name.replace(':', "_") } else { name })
-}
-
-/// Makes an account's directory, for its owner only.
-pub(crate) fn make_directory(home: &Path, address: &Address) -> Result<PathBuf, StorageError> {
-    let directory = directory(home, address);
+/// Makes a directory, for its owner only.
+fn make_directory(directory: &Path) -> Result<(), StorageError> {
     let mut builder = fs::DirBuilder::new();
     builder.recursive(true);
     #[cfg(unix)]
     std::os::unix::fs::DirBuilderExt::mode(&mut builder, 0o700);
-    builder.create(&directory)?;
-    Ok(directory)
+    Ok(builder.create(directory)?)
 }
 
-fn address(directory: &str) -> Option<Address> {
-    let (name, server) = directory.split_once('@')?;
-    let server = if cfg!(windows) { server.replace('_', ":") } else { server.to_owned() };
-    format!("{name}@{server}").parse().ok()
+async fn blocking<T: Send + 'static>(
+    work: impl FnOnce() -> Result<T, StorageError> + Send + 'static,
+) -> Result<T, StorageError> {
+    tokio::task::spawn_blocking(work).await.map_err(|_| StorageError::Damaged("the data key could not be unwrapped"))?
 }

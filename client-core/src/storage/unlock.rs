@@ -4,10 +4,11 @@ use std::{
     fmt, fs,
     io::Write,
     path::{Path, PathBuf},
+    time::Duration,
 };
 
 use argon2::{Algorithm, Argon2, Params, Version};
-use missive_wire::Base64;
+use missive_wire::{Address, Base64};
 use secrecy::{ExposeSecret, SecretString};
 use serde::{Deserialize, Serialize};
 use zeroize::Zeroizing;
@@ -17,8 +18,17 @@ use super::{
     seal::{self, SecretKey},
 };
 
-const VERSION: u32 = 1;
+const VERSION: u32 = 2;
 const SALT_LENGTH: usize = 16;
+
+/// How long another process may take to make an account.
+pub(super) const PATIENCE: Duration = Duration::from_secs(10);
+
+/// An address is padded to this many bytes, so that its length tells nothing.
+const ADDRESS_BYTES: usize = 384;
+
+/// What the account's address is sealed for.
+const ADDRESS: &[u8] = b"missive account address";
 
 /// 64 MiB, three passes: what a laptop does in a quarter of a second.
 const MEMORY_KIB: u32 = 64 * 1024;
@@ -61,6 +71,8 @@ struct KeyFile {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     argon2id: Option<Argon2id>,
     data_key: Base64,
+    /// Whose it is, sealed with the data key.
+    account: Base64,
 }
 
 #[derive(Serialize, Deserialize)]
@@ -114,32 +126,58 @@ pub(crate) fn wrapped_by(directory: &Path) -> Result<Option<WrappedBy>, StorageE
 }
 
 /// Makes a data key and writes it down, wrapped. Slow with a passphrase: not for an async thread.
-pub(crate) fn create(directory: &Path, entry: &str, unlock: &Unlock) -> Result<SecretKey, StorageError> {
+pub(crate) fn create(directory: &Path, account: &Address, unlock: &Unlock) -> Result<SecretKey, StorageError> {
+    let entry = entry(directory);
     let argon2id = match unlock {
         Unlock::Passphrase(_) => Some(Argon2id::fresh()?),
         _ => None,
     };
-    let wrapping = unlock.wrapping_key(entry, argon2id.as_ref(), true)?;
+    let wrapping = unlock.wrapping_key(&entry, argon2id.as_ref(), true)?;
     let data_key = seal::random_key()?;
     let sealed = seal::seal(&seal::cipher(&wrapping), entry.as_bytes(), &data_key[..])?;
-    let file = KeyFile { v: VERSION, wrapped_by: unlock.wrapped_by(), argon2id, data_key: Base64(sealed) };
+    let file = KeyFile {
+        v: VERSION,
+        wrapped_by: unlock.wrapped_by(),
+        argon2id,
+        data_key: Base64(sealed),
+        account: Base64(seal_address(&data_key, account)?),
+    };
     let json = serde_json::to_vec_pretty(&file).map_err(|_| StorageError::Damaged("key.json cannot be written"))?;
     write_durably(&directory.join("key.json"), &json)?;
     Ok(data_key)
 }
 
-/// Reads the data key. Slow with a passphrase: not for an async thread.
-pub(crate) fn open(directory: &Path, entry: &str, unlock: &Unlock) -> Result<SecretKey, StorageError> {
+/// Reads the data key, and whose it is. Slow with a passphrase: not for an async thread.
+pub(crate) fn open(directory: &Path, unlock: &Unlock) -> Result<(SecretKey, Address), StorageError> {
     let file = read(directory)?.ok_or(StorageError::NoSuchAccount)?;
     if file.wrapped_by != unlock.wrapped_by() {
         return Err(StorageError::OtherLock(file.wrapped_by));
     }
-    let wrapping = unlock.wrapping_key(entry, file.argon2id.as_ref(), false)?;
+    let entry = entry(directory);
+    let wrapping = unlock.wrapping_key(&entry, file.argon2id.as_ref(), false)?;
     let opened =
         seal::open(&seal::cipher(&wrapping), entry.as_bytes(), &file.data_key.0).ok_or(StorageError::WrongKey)?;
     let key: [u8; 32] =
         opened.as_slice().try_into().map_err(|_| StorageError::Damaged("the data key has the wrong length"))?;
-    Ok(Zeroizing::new(key))
+    let key = Zeroizing::new(key);
+    let address = open_address(&key, &file.account.0).ok_or(StorageError::Damaged("its address cannot be read"))?;
+    Ok((key, address))
+}
+
+/// The directory's random name: what the keyring knows the account by.
+fn entry(directory: &Path) -> String {
+    directory.file_name().unwrap_or_default().to_string_lossy().into_owned()
+}
+
+fn seal_address(key: &SecretKey, address: &Address) -> Result<Vec<u8>, StorageError> {
+    let mut text = address.to_string().into_bytes();
+    text.resize(text.len().max(ADDRESS_BYTES), 0);
+    seal::seal(&seal::cipher(key), ADDRESS, &text)
+}
+
+fn open_address(key: &SecretKey, sealed: &[u8]) -> Option<Address> {
+    let text = seal::open(&seal::cipher(key), ADDRESS, sealed)?;
+    std::str::from_utf8(&text).ok()?.trim_end_matches('\0').parse().ok()
 }
 
 fn read(directory: &Path) -> Result<Option<KeyFile>, StorageError> {

@@ -62,7 +62,8 @@ impl Party {
         self.delivered(id).await
     }
 
-    async fn delivered(&self, id: MessageId) -> Delivered {
+    /// What the outbox has under that id, as it would be delivered.
+    pub async fn delivered(&self, id: MessageId) -> Delivered {
         let outbox = self.mailbox.outbox(self.delivered.load(Ordering::Relaxed), 10).await.unwrap();
         let (position, outgoing) = outbox.into_iter().find(|(_, outgoing)| outgoing.id == id).unwrap();
         self.delivered.store(position, Ordering::Relaxed);
@@ -83,8 +84,8 @@ pub async fn mailbox(home: &Path, address: &str) -> Mailbox {
 }
 
 pub async fn storage(home: &Path, address: &Address, unlock: &Unlock) -> Storage {
-    let namespace = Namespace { home, address, unlock, patience: Duration::from_secs(5) };
-    Storage::create(&namespace).await.unwrap()
+    let namespace = Namespace::make(home, address, unlock).await.unwrap();
+    Storage::open(&namespace, Duration::from_secs(5)).await.unwrap()
 }
 
 pub fn bundle(upload: &KeyUpload, one_time: Option<usize>) -> ClaimedBundle {

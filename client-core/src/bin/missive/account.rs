@@ -1,17 +1,17 @@
 //! `missive register` and `missive login`.
 
-use client_core::{Client, Credentials, Error, Registration, wire::Address};
+use client_core::{Account, Client, Credentials, Error, Namespace, Options, Registration};
 use serde_json::json;
 
 use crate::{
     args::{Global, Login, Register},
     failure::Failure,
     output::Output,
-    secrets,
+    place, secrets,
 };
 
 pub(crate) async fn register(global: &Global, output: &Output, args: Register) -> Result<(), Failure> {
-    let options = secrets::options(global, None)?;
+    let options = secrets::options(global).await?;
     let password = secrets::password(&args.password, true)?;
     let registration = Registration { name: args.name, password, invite: args.invite };
     let client = Client::register(&options, &args.server, &registration).await?;
@@ -20,16 +20,16 @@ pub(crate) async fn register(global: &Global, output: &Output, args: Register) -
 }
 
 pub(crate) async fn login(global: &Global, output: &Output, args: Login) -> Result<(), Failure> {
-    let known = known(global, args.name.as_deref())?;
-    let options = secrets::options(global, known.as_ref())?;
+    let options = secrets::options(global).await?;
+    let known = known(&options, global, args.name.as_deref()).await?;
     let server = match (args.server, &known) {
         (Some(server), _) => server,
-        (None, Some(address)) => Client::open(&options, address).await?.server().to_owned(),
+        (None, Some(known)) => Account::open_at(&options, known.clone()).await?.server().to_owned(),
         (None, None) => return Err(Failure::Usage("say on which homeserver: --server".into())),
     };
     let name = match (args.name, known) {
         (Some(name), _) => name,
-        (None, Some(address)) => address.name.to_string(),
+        (None, Some(known)) => known.address().name.to_string(),
         (None, None) => return Err(Failure::Usage("say which account: missive login <name>".into())),
     };
     let password = secrets::password(&args.password, false)?;
@@ -45,17 +45,15 @@ pub(crate) async fn login(global: &Global, output: &Output, args: Login) -> Resu
 }
 
 /// The account here that is meant, if there is one.
-fn known(global: &Global, name: Option<&str>) -> Result<Option<Address>, Failure> {
-    if let Some(account) = &global.account {
-        return Ok(Some(account.clone()));
+async fn known(options: &Options, global: &Global, name: Option<&str>) -> Result<Option<Namespace>, Failure> {
+    let mut known = place::known(options).await?;
+    match (&global.account, name) {
+        (Some(account), _) => known.retain(|one| one.address() == account),
+        (None, Some(name)) => known.retain(|one| one.address().name.as_str().eq_ignore_ascii_case(name)),
+        (None, None) if known.len() > 1 => return Err(Failure::Usage("say which account: --account".into())),
+        (None, None) => {}
     }
-    let mut known = secrets::known_accounts(global)?;
-    known.retain(|address| name.is_none_or(|name| address.name.as_str().eq_ignore_ascii_case(name)));
-    match (known.len(), name) {
-        (1, _) => Ok(known.pop()),
-        (0, _) | (_, Some(_)) => Ok(None),
-        (_, None) => secrets::account(global).map(Some),
-    }
+    Ok(if known.len() == 1 { known.pop() } else { None })
 }
 
 fn say(output: &Output, client: &Client, what: &str) {

@@ -7,6 +7,7 @@ mod failure;
 mod history;
 mod listen;
 mod output;
+mod place;
 mod secrets;
 mod send;
 

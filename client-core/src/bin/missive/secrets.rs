@@ -6,7 +6,7 @@ use std::{
     path::Path,
 };
 
-use client_core::{Options, Unlock, WrappedBy, accounts, default_home, keyring_works, wire::Address, wrapped_by};
+use client_core::{Error, Namespace, Options, StorageError, Unlock, WrappedBy, default_home, keyring_works, locks};
 use secrecy::{ExposeSecret as _, SecretString};
 
 use crate::{args::Global, args::Password, failure::Failure};
@@ -14,36 +14,14 @@ use crate::{args::Global, args::Password, failure::Failure};
 /// A password longer than this is a mistake.
 const SECRET_MAX_BYTES: u64 = 64 * 1024;
 
-/// Where an account is to be opened with what: a known one, or the one that a name will become.
-pub(crate) fn options(global: &Global, known: Option<&Address>) -> Result<Options, Failure> {
+/// Where accounts are kept, and what opens them.
+pub(crate) async fn options(global: &Global) -> Result<Options, Failure> {
     let home = match &global.home {
         Some(home) => home.clone(),
         None => default_home().ok_or_else(|| Failure::Usage("say where accounts are kept: --home".into()))?,
     };
-    let unlock = unlock(global, &home, known)?;
+    let unlock = unlock(global, &home).await?;
     Ok(Options::new(home, unlock))
-}
-
-/// The account that a command is about.
-pub(crate) fn account(global: &Global) -> Result<Address, Failure> {
-    if let Some(account) = &global.account {
-        return Ok(account.clone());
-    }
-    let mut known = known_accounts(global)?;
-    match known.len() {
-        0 => Err(Failure::Usage("there is no account here: missive register <name> --server <url>".into())),
-        1 => Ok(known.remove(0)),
-        _ => {
-            let names: Vec<String> = known.iter().map(Address::to_string).collect();
-            Err(Failure::Usage(format!("say which account with --account: {}", names.join(", "))))
-        }
-    }
-}
-
-/// The accounts of this computer.
-pub(crate) fn known_accounts(global: &Global) -> Result<Vec<Address>, Failure> {
-    let home = global.home.clone().or_else(default_home).unwrap_or_default();
-    accounts(&home).map_err(|error| Failure::Client(error.into()))
 }
 
 /// The account's password.
@@ -54,26 +32,29 @@ pub(crate) fn password(from: &Password, new: bool) -> Result<SecretString, Failu
     }
 }
 
-fn unlock(global: &Global, home: &Path, known: Option<&Address>) -> Result<Unlock, Failure> {
+async fn unlock(global: &Global, home: &Path) -> Result<Unlock, Failure> {
     if let Some(path) = &global.key_file {
         return Ok(Unlock::KeyFile(path.clone()));
     }
     if let Some(path) = &global.passphrase_file {
         return Ok(Unlock::Passphrase(first_line(path)?));
     }
-    let closed = match known {
-        Some(address) => wrapped_by(home, address).map_err(|error| Failure::Client(error.into()))?,
-        None => None,
-    };
-    match closed {
-        Some(WrappedBy::Keyring) => Ok(Unlock::Keyring),
-        Some(WrappedBy::Key) => {
-            Err(Failure::Usage("the account is closed with a key file: say which with --key-file".into()))
-        }
-        Some(WrappedBy::Passphrase) => passphrase(false),
-        None if keyring_works() => Ok(Unlock::Keyring),
-        None => passphrase(true),
+    let locks = locks(home).map_err(Error::from)?;
+    if locks.contains(&WrappedBy::Keyring) || (locks.is_empty() && keyring_works()) {
+        return Ok(Unlock::Keyring);
     }
+    if locks.is_empty() {
+        return passphrase(true);
+    }
+    if !locks.contains(&WrappedBy::Passphrase) {
+        return Err(Failure::Usage("the account is closed with a key file: say which with --key-file".into()));
+    }
+    let unlock = passphrase(false)?;
+    // A typing error must not close a new account with a passphrase that nobody knows.
+    if Namespace::all(home, &unlock).await.map_err(Error::from)?.is_empty() {
+        return Err(Failure::Client(StorageError::WrongKey.into()));
+    }
+    Ok(unlock)
 }
 
 fn passphrase(new: bool) -> Result<Unlock, Failure> {

@@ -3,79 +3,126 @@
 use std::io::Read as _;
 
 use client_core::{
-    Client, Connection, Error, Event, Reconnect, SignalError,
+    Account, Client, Connection, Error, Event, Reconnect, SignalError, StorageError,
     wire::{Address, MessageId, State},
 };
 use serde_json::json;
-use tokio::time::{Instant, timeout_at};
+use tokio::time::{Duration, Instant, sleep, timeout_at};
 
 use crate::{
     args::{Global, Send},
     failure::Failure,
     output::{Output, state_name},
-    secrets,
+    place::Place,
 };
 
 /// More is no message.
 const TEXT_MAX_BYTES: u64 = 1024 * 1024;
 
+/// How often it is looked how far a message has come that another process sends.
+const LOOK: Duration = Duration::from_millis(50);
+
 pub(crate) async fn send(global: &Global, output: &Output, args: Send) -> Result<(), Failure> {
-    let account = secrets::account(global)?;
-    let options = secrets::options(global, Some(&account))?;
-    let to = Address::parse_on(&args.address, &account.server).map_err(Error::from)?;
+    let mut place = Place::find(global).await?;
+    // A process that has the account open, a chat or a listener, does it for us.
+    place.options.patience = Duration::ZERO;
+    let to = Address::parse_on(&args.address, &place.address().server).map_err(Error::from)?;
     let text = text(args.text)?;
     let deadline = Instant::now() + args.timeout;
-    let client = Client::open(&options, &account).await?;
-    let connection = match client.connect(Reconnect::Never).await {
-        Ok(connection) => Ok(connection),
-        // Without a connection it is kept, where that needs no answer from the homeserver.
-        Err(error) if error.is_temporary() => Err(error),
-        Err(error) => return Err(error.into()),
+    let letter = Letter { to, text, accept: args.accept_new_identity, wanted: args.wait.state(), deadline };
+    let (id, state) = loop {
+        let sent = match place.client().await {
+            Ok(client) => letter.send(&client, output).await,
+            Err(Failure::Client(Error::Storage(StorageError::Locked { .. }))) => {
+                letter.hand_over(&place.account().await?).await
+            }
+            Err(failure) => Err(failure),
+        };
+        match sent {
+            Err(Failure::Client(Error::OwnerGone)) if Instant::now() < deadline => {}
+            result => break result?,
+        }
     };
-    let id = compose(&client, &to, &text, args.accept_new_identity).await?;
-    let mut connection = connection.map_err(Failure::Kept)?;
-    let outcome = wait(&mut connection, output, id, args.wait.state(), deadline).await;
-    connection.close().await;
-    let state = outcome?;
-    output.line(state_name(state), &json!({"id": id, "receiver": to, "state": state}));
+    output.line(state_name(state), &json!({"id": id, "receiver": letter.to, "state": state}));
     Ok(())
 }
 
-async fn compose(client: &Client, to: &Address, text: &str, accept: bool) -> Result<MessageId, Error> {
-    match client.send(to, text).await {
-        Err(Error::Signal(SignalError::IdentityChanged(_))) if accept => {
-            client.accept_identity(to).await?;
-            client.send(to, text).await
+/// What is to be sent, and how far it should come until when.
+struct Letter {
+    to: Address,
+    text: String,
+    accept: bool,
+    wanted: State,
+    deadline: Instant,
+}
+
+impl Letter {
+    async fn send(&self, client: &Client, output: &Output) -> Result<(MessageId, State), Failure> {
+        let connection = match client.connect(Reconnect::Never).await {
+            Ok(connection) => Ok(connection),
+            // Without a connection it is kept, where that needs no answer from the homeserver.
+            Err(error) if error.is_temporary() => Err(error),
+            Err(error) => return Err(error.into()),
+        };
+        let id = self.compose(client).await?;
+        let mut connection = connection.map_err(Failure::Kept)?;
+        let outcome = self.wait(&mut connection, output, id).await;
+        connection.close().await;
+        Ok((id, outcome?))
+    }
+
+    async fn compose(&self, client: &Client) -> Result<MessageId, Error> {
+        match client.send(&self.to, &self.text).await {
+            Err(Error::Signal(SignalError::IdentityChanged(_))) if self.accept => {
+                client.accept_identity(&self.to).await?;
+                client.send(&self.to, &self.text).await
+            }
+            result => result,
         }
-        result => result,
+    }
+
+    /// Waits for a state; messages that come meanwhile are unread ones of the next listener.
+    async fn wait(&self, connection: &mut Connection, output: &Output, id: MessageId) -> Result<State, Failure> {
+        loop {
+            let next = timeout_at(self.deadline, connection.next()).await;
+            match next.map_err(|_| out_of_time())? {
+                Some(Event::Status(change)) if change.id == id => match change.state {
+                    State::Undeliverable => return Err(Failure::Undeliverable(change.code)),
+                    state if state >= self.wanted => return Ok(state),
+                    _ => {}
+                },
+                Some(Event::IdentityChanged(address)) if address == self.to => {
+                    return Err(Error::from(SignalError::IdentityChanged(address)).into());
+                }
+                Some(Event::Error { error, .. }) => output.remark(&error, "error"),
+                Some(Event::Closed(closed)) => return Err(Failure::Closed(closed)),
+                None => return Err(Failure::Kept(Error::Unreachable("the connection ended".into()))),
+                Some(_) => {}
+            }
+        }
+    }
+
+    /// Has the process that has the account open send it, and looks on.
+    async fn hand_over(&self, account: &Account) -> Result<(MessageId, State), Failure> {
+        let handed = timeout_at(self.deadline, account.hand_over(&self.to, &self.text, self.accept)).await;
+        let id = handed.map_err(|_| out_of_time())??;
+        loop {
+            let message = account.sent(id).await?;
+            match message.as_ref().and_then(|message| message.state) {
+                Some(State::Undeliverable) => {
+                    return Err(Failure::Undeliverable(message.and_then(|message| message.code)));
+                }
+                Some(state) if state >= self.wanted => return Ok((id, state)),
+                _ if Instant::now() >= self.deadline => return Err(out_of_time()),
+                _ => sleep(LOOK).await,
+            }
+        }
     }
 }
 
-/// Waits for a state; messages that come meanwhile are stored, and stand in the history.
-async fn wait(
-    connection: &mut Connection,
-    output: &Output,
-    id: MessageId,
-    wanted: State,
-    deadline: Instant,
-) -> Result<State, Failure> {
-    loop {
-        let Ok(event) = timeout_at(deadline, connection.next()).await else {
-            let text = "the message did not come that far in time; it is kept and goes on with the next connection";
-            return Err(Failure::Timeout(text.into()));
-        };
-        match event {
-            Some(Event::Status(change)) if change.id == id => match change.state {
-                State::Undeliverable => return Err(Failure::Undeliverable(change.code)),
-                state if state >= wanted => return Ok(state),
-                _ => {}
-            },
-            Some(Event::Error { error, .. }) => output.remark(&error, "error"),
-            Some(Event::Closed(closed)) => return Err(Failure::Closed(closed)),
-            None => return Err(Failure::Kept(Error::Unreachable("the connection ended".into()))),
-            Some(_) => {}
-        }
-    }
+fn out_of_time() -> Failure {
+    let text = "the message did not come that far in time; it is kept and goes on with the next connection";
+    Failure::Timeout(text.into())
 }
 
 fn text(argument: Option<String>) -> Result<String, Failure> {
