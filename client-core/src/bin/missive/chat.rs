@@ -15,14 +15,14 @@ use std::{
     time::{Duration, Instant},
 };
 
-use client_core::{Client, Error, Reconnect, wire::Address};
+use client_core::{Error, Reconnect, wire::Address};
 use tokio::time::timeout;
 
 use crate::{
     args::{Chat, Global},
     failure::Failure,
     output::Output,
-    secrets,
+    place::Place,
 };
 use model::Model;
 use work::Work;
@@ -32,18 +32,18 @@ const FAREWELL: Duration = Duration::from_secs(5);
 
 pub(crate) async fn chat(global: &Global, output: &Output, args: Chat) -> Result<(), Failure> {
     check(global)?;
-    let account = secrets::account(global)?;
-    let start = args.address.map(|address| Address::parse_on(&address, &account.server)).transpose();
+    let place = Place::find(global).await?;
+    let start = args.address.map(|address| Address::parse_on(&address, &place.address().server)).transpose();
     let start = start.map_err(Error::from)?;
-    let options = secrets::options(global, Some(&account))?;
-    let client = Client::open(&options, &account).await?;
+    let client = place.client().await?;
     let mut connection = client.connect(Reconnect::Always).await?;
     let mut work = Work::new(&client);
-    let mut model = Model::new(account, (0, 0), Instant::now());
+    let mut model = Model::new(place.address().clone(), (0, 0), Instant::now());
     if let Some(peer) = start {
         model.open(&peer);
     }
-    let outcome = screen::on_screen(async |screen| run::run(screen, &mut model, &mut work, &mut connection).await).await;
+    let outcome =
+        screen::on_screen(async |screen| run::run(screen, &mut model, &mut work, &mut connection).await).await;
     let farewell = async {
         work.finish().await;
         connection.close().await;

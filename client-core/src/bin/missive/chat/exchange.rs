@@ -1,6 +1,6 @@
 //! What the model asks for, and what it is told.
 
-use client_core::{StoredMessage, wire::Address};
+use client_core::{Contact, Conversation, StoredMessage, wire::Address};
 
 /// So many messages are read at a time.
 pub(super) const PAGE: u32 = 100;
@@ -8,8 +8,8 @@ pub(super) const PAGE: u32 = 100;
 /// Something to do that may take a while; its [`Answer`] comes back.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) enum Effect {
-    /// Read the list of conversations.
-    Conversations,
+    /// Read the list of conversations, and whom one knows.
+    List,
     /// Read messages before a position, or the newest.
     Page { peer: Address, before: Option<i64> },
     /// Read what is noted of someone.
@@ -41,7 +41,7 @@ pub(super) enum Note {
 /// What has become of an [`Effect`].
 #[derive(Debug)]
 pub(super) enum Answer {
-    Conversations(Vec<Conversation>),
+    List { conversations: Vec<Conversation>, contacts: Vec<Contact> },
     Page { peer: Address, before: Option<i64>, rows: Vec<(i64, StoredMessage)> },
     Contact(Contact),
     Sent { peer: Address, ticket: u64 },
@@ -80,23 +80,4 @@ pub(super) struct Safety {
     pub(super) groups: Vec<String>,
     /// It is about a new key that waits for acceptance.
     pub(super) changed: bool,
-}
-
-/// What was said with one account.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) struct Conversation {
-    pub(super) peer: Address,
-    pub(super) contact: Contact,
-    pub(super) last: Option<StoredMessage>,
-    pub(super) unread: u64,
-    pub(super) identity_changed: bool,
-}
-
-/// What is noted of an account.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) struct Contact {
-    pub(super) address: Address,
-    pub(super) petname: Option<String>,
-    pub(super) verified: bool,
-    pub(super) blocked: bool,
 }

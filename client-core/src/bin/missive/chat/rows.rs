@@ -2,7 +2,10 @@
 
 use client_core::{Body, Direction, StoredMessage, wire::State};
 
-use super::{model::outbox::{Fate, Unsent}, text};
+use super::{
+    model::outbox::{Fate, Unsent},
+    text,
+};
 use crate::output::{problem, ticks, time};
 
 /// The columns of the time, and of the lines below it.

@@ -4,7 +4,7 @@ use std::{future::pending, time::Instant};
 
 use client_core::{Connection, Event};
 use crossterm::event::{Event as Input, EventStream};
-use futures_util::{FutureExt as _, StreamExt as _};
+use futures_util::{StreamExt as _, future::poll_immediate};
 use tokio::time::sleep_until;
 
 use super::{exchange::Effect, model::Model, screen::Screen, work::Work};
@@ -36,14 +36,14 @@ pub(super) async fn run(
             key = keys.next() => {
                 input(model, key)?;
                 for _ in 0..AT_ONCE {
-                    let Some(key) = keys.next().now_or_never() else { break };
+                    let Some(key) = poll_immediate(keys.next()).await else { break };
                     input(model, key)?;
                 }
             }
             event = connection.next() => {
                 happen(model, event)?;
                 for _ in 0..AT_ONCE {
-                    let Some(event) = connection.next().now_or_never() else { break };
+                    let Some(event) = poll_immediate(connection.next()).await else { break };
                     happen(model, event)?;
                 }
             }

@@ -5,7 +5,7 @@ use std::future::pending;
 use client_core::{Client, Error, SignalError, wire::Address};
 use tokio::task::JoinSet;
 
-use super::exchange::{Answer, Contact, Conversation, Effect, Found, Note, PAGE, Safety, Why};
+use super::exchange::{Answer, Effect, Found, Note, PAGE, Safety, Why};
 use crate::failure::Failure;
 
 /// What was begun and is not done.
@@ -47,6 +47,71 @@ fn ends(error: &Error) -> bool {
 }
 
 async fn perform(client: &Client, effect: Effect) -> Result<Answer, Error> {
-    let _ = (client, effect, PAGE);
-    Ok(Answer::Read)
+    let account = client.account();
+    Ok(match effect {
+        Effect::List => {
+            Answer::List { conversations: account.conversations().await?, contacts: account.contacts().await? }
+        }
+        Effect::Page { peer, before } => {
+            Answer::Page { rows: account.history_before(&peer, before, PAGE).await?, peer, before }
+        }
+        Effect::Contact(peer) => Answer::Contact(account.contact(&peer).await?),
+        Effect::Send { peer, ticket, text } => match client.send(&peer, &text).await {
+            Ok(_) => Answer::Sent { peer, ticket },
+            Err(error) => Answer::NotSent { peer, ticket, why: why(error)? },
+        },
+        Effect::Read(messages) => {
+            account.mark_read(&messages.iter().collect::<Vec<_>>()).await?;
+            Answer::Read
+        }
+        Effect::Find(text) => Answer::Found { found: find(client, &text).await?, text },
+        Effect::Safety(peer) => Answer::Safety { number: safety(client, &peer).await?, peer },
+        Effect::Accept(peer) => {
+            client.accept_identity(&peer).await?;
+            Answer::Accepted(peer)
+        }
+        Effect::Note(peer, note) => {
+            match note {
+                Note::Petname(petname) => account.set_petname(&peer, petname.as_deref()).await?,
+                Note::Verified(verified) => account.set_verified(&peer, verified).await?,
+                Note::Blocked(blocked) => account.set_blocked(&peer, blocked).await?,
+            }
+            Answer::Noted(peer)
+        }
+        // The screen does that itself.
+        Effect::Redraw => Answer::Read,
+    })
+}
+
+fn why(error: Error) -> Result<Why, Error> {
+    match error {
+        Error::Signal(SignalError::IdentityChanged(_)) => Ok(Why::Key),
+        error if ends(&error) => Err(error),
+        error if error.is_temporary() => Ok(Why::Temporary(error.to_string())),
+        error => Ok(Why::Final(error.to_string())),
+    }
+}
+
+async fn find(client: &Client, text: &str) -> Result<Result<Found, String>, Error> {
+    let found = client.account().search(text).await;
+    told(
+        found
+            .map(|found| Found { users: found.users.into_iter().map(|user| user.address).collect(), more: found.more }),
+    )
+}
+
+async fn safety(client: &Client, peer: &Address) -> Result<Result<Safety, String>, Error> {
+    let number = client.safety_number(peer).await;
+    told(number.map(|number| Safety {
+        groups: number.groups().into_iter().map(str::to_owned).collect(),
+        changed: number.changed(),
+    }))
+}
+
+/// A failure that is shown where the answer would be, unless it ends everything.
+fn told<T>(result: Result<T, Error>) -> Result<Result<T, String>, Error> {
+    match result {
+        Err(error) if ends(&error) => Err(error),
+        result => Ok(result.map_err(|error| error.to_string())),
+    }
 }

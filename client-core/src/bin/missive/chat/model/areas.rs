@@ -67,7 +67,8 @@ mod tests {
                 for (open, status) in [(false, 0), (true, 0), (true, 3), (false, 9)] {
                     let areas = Areas::of((columns, rows), open, status);
                     let screen = Rect::new(0, 0, columns, rows);
-                    let parts = [areas.title, areas.list, areas.rule, areas.header, areas.thread, areas.status, areas.input];
+                    let parts =
+                        [areas.title, areas.list, areas.rule, areas.header, areas.thread, areas.status, areas.input];
                     for (at, part) in parts.iter().enumerate() {
                         assert_eq!(part.intersection(screen).area(), part.area(), "{columns}×{rows}: {areas:?}");
                         let others = parts[at + 1..].iter();

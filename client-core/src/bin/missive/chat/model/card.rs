@@ -2,11 +2,11 @@
 
 use std::time::{Duration, Instant};
 
-use client_core::wire::Address;
+use client_core::{Contact, wire::Address};
 
 use super::draft::Draft;
 use crate::chat::{
-    exchange::{Contact, Effect, Note, Safety},
+    exchange::{Effect, Note, Safety},
     keys::Action,
 };
 

@@ -2,11 +2,11 @@
 
 use std::time::{Duration, Instant};
 
-use client_core::wire::Address;
+use client_core::{Contact, wire::Address};
 
-use super::draft::Draft;
+use super::{draft::Draft, list::List};
 use crate::chat::{
-    exchange::{Conversation, Effect, Found},
+    exchange::{Effect, Found},
     keys::Step,
     text,
 };
@@ -64,8 +64,8 @@ impl Find {
         };
     }
 
-    /// Who can be opened: the very address, conversations that match, and whom the homeserver knows.
-    pub(in crate::chat) fn choices(&self, conversations: &[Conversation], own: &Address) -> Vec<Choice> {
+    /// Who can be opened: the very address, whom one knows already, and whom the homeserver knows.
+    pub(in crate::chat) fn choices(&self, list: &List, own: &Address) -> Vec<Choice> {
         let query = self.query();
         if query.is_empty() {
             return Vec::new();
@@ -76,13 +76,13 @@ impl Find {
                 choices.push(Choice { address: address.clone(), petname: petname.cloned(), why });
             }
         };
-        let noted = |address: &Address| conversations.iter().find(|conversation| conversation.peer == *address);
-        let petname = |address: &Address| noted(address).and_then(|known| known.contact.petname.as_ref());
+        let known = || list.conversations.iter().map(|conversation| &conversation.contact).chain(&list.contacts);
+        let petname = |address: &Address| known().find(|known| known.address == *address)?.petname.as_ref();
         if let Ok(address) = query.parse::<Address>() {
             add(&address, petname(&address), "this address");
         }
-        for conversation in conversations.iter().filter(|conversation| matches(conversation, &query)) {
-            add(&conversation.peer, conversation.contact.petname.as_ref(), "conversation");
+        for contact in known().filter(|contact| matches(contact, &query)) {
+            add(&contact.address, contact.petname.as_ref(), "known");
         }
         for address in self.found.iter().flatten().flat_map(|found| &found.users) {
             add(address, petname(address), "");
@@ -95,9 +95,9 @@ impl Find {
     }
 }
 
-fn matches(conversation: &Conversation, query: &str) -> bool {
-    let petname = conversation.contact.petname.as_ref().map(|petname| petname.to_lowercase());
-    petname.is_some_and(|petname| petname.contains(query)) || conversation.peer.to_string().contains(query)
+fn matches(contact: &Contact, query: &str) -> bool {
+    let petname = contact.petname.as_ref().map(|petname| petname.to_lowercase());
+    petname.is_some_and(|petname| petname.contains(query)) || contact.address.to_string().contains(query)
 }
 
 #[cfg(test)]
@@ -119,7 +119,7 @@ mod tests {
         assert_eq!(find.found, None);
         let users = vec!["bob@one.example".parse().unwrap(), "alice@one.example".parse().unwrap()];
         find.answer("bo", Ok(Found { users, more: false }));
-        let choices = find.choices(&[], &own);
+        let choices = find.choices(&List::default(), &own);
         assert_eq!(choices.iter().map(|choice| choice.address.to_string()).collect::<Vec<_>>(), ["bob@one.example"]);
     }
 
@@ -127,7 +127,7 @@ mod tests {
     fn a_whole_address_can_be_opened_at_once() {
         let mut find = Find::default();
         find.draft.set("Carol@two.example".into());
-        let choices = find.choices(&[], &"alice@one.example".parse().unwrap());
+        let choices = find.choices(&List::default(), &"alice@one.example".parse().unwrap());
         assert_eq!((choices.len(), choices[0].address.to_string()), (1, "carol@two.example".into()));
     }
 }

@@ -1,17 +1,15 @@
 //! The conversations, newest first.
 
-use client_core::wire::Address;
+use client_core::{Contact, Conversation, wire::Address};
 
-use crate::chat::{
-    exchange::{Conversation, Effect},
-    keys::Step,
-    text,
-};
+use crate::chat::{exchange::Effect, keys::Step, text};
 
 /// The list, as it was read last.
 #[derive(Debug)]
 pub(in crate::chat) struct List {
     pub(in crate::chat) conversations: Vec<Conversation>,
+    /// Of whom something is noted, whether or not anything was said.
+    pub(in crate::chat) contacts: Vec<Contact>,
     /// The conversation that is open, or would be.
     pub(in crate::chat) cursor: Option<Address>,
     stale: bool,
@@ -20,7 +18,7 @@ pub(in crate::chat) struct List {
 
 impl Default for List {
     fn default() -> Self {
-        Self { conversations: Vec::new(), cursor: None, stale: true, reading: false }
+        Self { conversations: Vec::new(), contacts: Vec::new(), cursor: None, stale: true, reading: false }
     }
 }
 
@@ -35,12 +33,12 @@ impl List {
             return None;
         }
         (self.reading, self.stale) = (true, false);
-        Some(Effect::Conversations)
+        Some(Effect::List)
     }
 
-    pub(super) fn read(&mut self, conversations: Vec<Conversation>) {
+    pub(super) fn read(&mut self, conversations: Vec<Conversation>, contacts: Vec<Contact>) {
         self.reading = false;
-        self.conversations = conversations;
+        (self.conversations, self.contacts) = (conversations, contacts);
     }
 
     pub(in crate::chat) fn of(&self, peer: &Address) -> Option<&Conversation> {

@@ -26,7 +26,10 @@ pub(in crate::chat) enum Fate {
     Queued,
     Sending,
     /// Not now.
-    Waiting { why: String, until: Instant },
+    Waiting {
+        why: String,
+        until: Instant,
+    },
     /// Not under this identity key, unless it is accepted.
     Key,
     /// Never, as it is.

@@ -110,7 +110,7 @@ impl Model {
     }
 
     fn press_find(&mut self, mut find: Find, action: Action) {
-        let choices = find.choices(&self.list.conversations, &self.own);
+        let choices = find.choices(&self.list, &self.own);
         match action {
             Action::Close | Action::Find => return,
             Action::Send => match choices.get(find.selected) {

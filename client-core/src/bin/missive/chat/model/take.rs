@@ -2,13 +2,12 @@
 
 use std::time::Instant;
 
-use client_core::{Event, StatusChange, wire::{Address, State}};
-
-use super::{
-    Link, Model, Panel,
-    card::Card,
-    list::label,
+use client_core::{
+    Event, StatusChange,
+    wire::{Address, State},
 };
+
+use super::{Link, Model, Panel, card::Card, list::label};
 use crate::chat::{
     exchange::{Answer, Effect, Why},
     text,
@@ -27,6 +26,10 @@ impl Model {
             Event::Message(message) => self.changed(Some(&message.peer)),
             Event::Status(change) => self.status(&change),
             Event::Error { error, .. } => self.say(text::clean(&error)),
+            Event::IdentityChanged(peer) => {
+                self.refresh(&peer);
+                self.ask_acceptance(&peer);
+            }
             Event::Disconnected { error, retry_in } => {
                 self.link = Link::Offline { error: text::clean(&error), until: now + retry_in };
             }
@@ -38,8 +41,8 @@ impl Model {
     pub(in crate::chat) fn answer(&mut self, answer: Answer, now: Instant) {
         self.now = now;
         match answer {
-            Answer::Conversations(conversations) => {
-                self.list.read(conversations);
+            Answer::List { conversations, contacts } => {
+                self.list.read(conversations, contacts);
                 if let Some(thread) = &mut self.thread
                     && let Some(known) = self.list.of(&thread.peer)
                 {
@@ -68,7 +71,9 @@ impl Model {
                 }
             }
             Answer::Safety { peer, number } => {
-                if let Some(Panel::Card(card)) = &mut self.panel && card.peer == peer {
+                if let Some(Panel::Card(card)) = &mut self.panel
+                    && card.peer == peer
+                {
                     card.number = Some(number.map_err(|error| text::clean(&error)));
                 }
             }
@@ -83,13 +88,11 @@ impl Model {
     }
 
     fn not_sent(&mut self, peer: &Address, ticket: u64, why: Why) {
-        let open = self.thread.as_ref().is_some_and(|thread| thread.peer == *peer);
         if why == Why::Key {
             self.list.changed();
-            if open && self.panel.is_none() {
-                self.panel = Some(Panel::Card(Card::unasked(peer.clone(), self.now)));
-                self.effects.push(Effect::Safety(peer.clone()));
-            }
+            self.ask_acceptance(peer);
+        } else if self.thread.as_ref().is_none_or(|thread| thread.peer != *peer) {
+            self.say(format!("A message to {} is not sent: look there", self.label(peer)));
         }
         let why = match why {
             Why::Temporary(why) => Why::Temporary(text::clean(&why)),
@@ -97,8 +100,17 @@ impl Model {
             Why::Key => Why::Key,
         };
         self.outbox.not_sent(peer, ticket, why, self.now);
-        if !open {
-            self.say(format!("A message to {} is not sent: look there", self.label(peer)));
+    }
+
+    /// A new identity key stands in the way. Its card comes by itself, but not over something that is being written.
+    fn ask_acceptance(&mut self, peer: &Address) {
+        let open = self.thread.as_ref().is_some_and(|thread| thread.peer == *peer);
+        if open && self.panel.is_none() && self.draft.is_empty() {
+            self.panel = Some(Panel::Card(Card::unasked(peer.clone(), self.now)));
+            self.effects.push(Effect::Safety(peer.clone()));
+        } else {
+            let text = format!("The identity key of {} has changed: see Ctrl-O in that conversation", self.label(peer));
+            self.say(text);
         }
     }
 
@@ -125,7 +137,11 @@ impl Model {
     fn refresh(&mut self, peer: &Address) {
         self.changed(Some(peer));
         self.effects.push(Effect::Contact(peer.clone()));
-        if matches!(&self.panel, Some(Panel::Card(card)) if card.peer == *peer) {
+        if let Some(Panel::Card(card)) = &mut self.panel
+            && card.peer == *peer
+        {
+            // Whatever was compared, it may be about another key now.
+            card.number = None;
             self.effects.push(Effect::Safety(peer.clone()));
         }
     }

@@ -3,16 +3,22 @@
 use std::collections::{BTreeMap, HashSet};
 
 use client_core::{
-    Direction, StatusChange, StoredMessage,
+    Contact, Direction, StatusChange, StoredMessage,
     wire::{Address, State},
 };
 
-use super::{outbox::Unsent, scroll::{Anchor, Sheet}};
+use super::{
+    outbox::Unsent,
+    scroll::{Anchor, Sheet},
+};
 use crate::chat::{
-    exchange::{Contact, Effect, PAGE},
+    exchange::{Effect, PAGE},
     rows::{Key, Row},
     text,
 };
+
+/// A name before a message takes at most so many columns.
+const NAME_MAX: usize = 24;
 
 /// A conversation that is on the screen.
 #[derive(Debug)]
@@ -51,7 +57,8 @@ impl Thread {
 
     /// What the other party is called here.
     pub(in crate::chat) fn who(&self) -> String {
-        text::clean(self.contact.petname.as_deref().unwrap_or_else(|| self.peer.name.as_str()))
+        let name = self.contact.petname.as_deref().unwrap_or_else(|| self.peer.name.as_str());
+        text::cut(&text::clean(name), NAME_MAX)
     }
 
     /// The rows, with what is unsent behind them.
@@ -128,7 +135,8 @@ impl Thread {
     /// Received messages among the shown that nobody has seen before, given how many there are in the conversation.
     pub(super) fn see(&mut self, shown: &[Key], unread: u64) -> Vec<StoredMessage> {
         let limit = usize::try_from(unread).unwrap_or(usize::MAX);
-        let fresh = self.rows.iter().rev().filter(|(at, row)| row.direction == Direction::In && !self.seen.contains(at));
+        let fresh =
+            self.rows.iter().rev().filter(|(at, row)| row.direction == Direction::In && !self.seen.contains(at));
         let shown = fresh.take(limit).filter(|(at, _)| shown.contains(&Key::Stored(**at)));
         let (positions, messages): (Vec<i64>, Vec<StoredMessage>) =
             shown.map(|(at, message)| (*at, message.clone())).unzip();

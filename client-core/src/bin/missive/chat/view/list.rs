@@ -1,11 +1,10 @@
 //! The list of conversations.
 
-use client_core::wire::Address;
+use client_core::{Contact, Conversation, wire::Address};
 use ratatui::{Frame, layout::Rect, text::Line, widgets::Paragraph};
 
 use super::theme::Theme;
 use crate::chat::{
-    exchange::{Contact, Conversation},
     model::{Model, list::label},
     text,
 };

@@ -1,5 +1,6 @@
 //! What lies over the conversation: help, finding someone, a contact's card.
 
+use client_core::Contact;
 use ratatui::{
     Frame,
     layout::Rect,
@@ -9,7 +10,7 @@ use ratatui::{
 
 use super::{place_cursor, theme::Theme};
 use crate::chat::{
-    exchange::{Contact, Safety},
+    exchange::Safety,
     keys::{MARKS, TABLE},
     model::{Model, Panel, card::Card, find::Find, list::label},
     text,
@@ -43,7 +44,9 @@ fn help(frame: &mut Frame<'_>, area: Rect, top: usize, theme: Theme) {
         for (left, right) in table {
             if columns < 50 {
                 lines.push(Line::styled((*left).to_owned(), theme.strong()));
-                lines.extend(text::wrap(right, columns.saturating_sub(2)).into_iter().map(|line| format!("  {line}").into()));
+                lines.extend(
+                    text::wrap(right, columns.saturating_sub(2)).into_iter().map(|line| format!("  {line}").into()),
+                );
             } else {
                 let pad = " ".repeat(wide - text::width(left));
                 let wrapped = text::wrap(right, columns - wide);
@@ -65,7 +68,7 @@ fn draw_find(frame: &mut Frame<'_>, area: Rect, find: &Find, model: &Model, them
     const LABEL: &str = "Name: ";
     let columns = usize::from(area.width);
     let (shown, cursor) = find.draft.shown(columns.saturating_sub(LABEL.len()));
-    let choices = find.choices(&model.list.conversations, &model.own);
+    let choices = find.choices(&model.list, &model.own);
     let remark = match &find.found {
         _ if find.draft.is_empty() => "Type the beginning of a name, or a whole name@server",
         None if find.searching() => "Searching…",
@@ -96,7 +99,8 @@ fn draw_card(frame: &mut Frame<'_>, area: Rect, card: &Card, model: &Model, them
     let columns = usize::from(area.width);
     if let Some(draft) = &card.renaming {
         let (shown, cursor) = draft.shown(columns.saturating_sub(LABEL.len()));
-        let lines = vec![Line::raw(format!("{LABEL}{shown}")), Line::styled("Enter keeps it, Esc does not", theme.faint())];
+        let lines =
+            vec![Line::raw(format!("{LABEL}{shown}")), Line::styled("Enter keeps it, Esc does not", theme.faint())];
         frame.render_widget(Paragraph::new(lines), area);
         return place_cursor(frame, area, LABEL.len() + cursor);
     }
@@ -131,10 +135,16 @@ fn card_text(card: &Card, contact: &Contact, armed: bool) -> Vec<(String, bool)>
         if card.changed() {
             text.push((format!("[a] accept the new key of {}", contact.address.name), true));
         } else {
-            text.push(key("v", if contact.verified { "verified: take the mark away" } else { "mark as verified: I compared it" }));
+            text.push(key(
+                "v",
+                if contact.verified { "verified: take the mark away" } else { "mark as verified: I compared it" },
+            ));
         }
         text.push(key("b", if contact.blocked { "blocked: let messages in again" } else { "block" }));
-        let petname = contact.petname.as_deref().map_or_else(|| "give a petname".into(), |name| format!("petname: {}", text::clean(name)));
+        let petname = contact
+            .petname
+            .as_deref()
+            .map_or_else(|| "give a petname".into(), |name| format!("petname: {}", text::clean(name)));
         text.push(key("n", &petname));
     }
     text

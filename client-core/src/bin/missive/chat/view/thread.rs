@@ -40,13 +40,20 @@ fn header(frame: &mut Frame<'_>, area: Rect, thread: &Thread, model: &Model, the
         (changed, " new identity key: Ctrl-O"),
         (thread.anchor.is_some(), " more below: Ctrl-G"),
     ];
-    let marks = marks(contact, changed);
     let words: String = words.iter().filter(|(is, _)| *is).map(|(_, word)| *word).collect();
-    let petname = contact.petname.as_deref().map(|name| format!("{}  ", text::clean(name))).unwrap_or_default();
-    let columns = usize::from(area.width);
-    let right = text::cut(&format!("{marks}{words}"), columns);
-    let left = text::cut(&format!("{petname}{}", thread.peer), columns - text::width(&right));
-    frame.render_widget(Line::from(vec![Span::styled(left, theme.strong()), Span::styled(right, theme.warning())]), area);
+    // The address is what counts: it gives way to nothing.
+    let mut room = usize::from(area.width);
+    let mut part = |text: &str| {
+        let text = text::cut(text, room);
+        room -= text::width(&text);
+        text
+    };
+    let address = part(&thread.peer.to_string());
+    let marks = part(&format!("{}{words}", marks(contact, changed)));
+    let petname = part(&contact.petname.as_deref().map(|name| format!(" {}", text::clean(name))).unwrap_or_default());
+    let parts = [(address, theme.strong()), (petname, theme.name()), (marks, theme.warning())];
+    let spans: Vec<Span<'_>> = parts.into_iter().map(|(text, style)| Span::styled(text, style)).collect();
+    frame.render_widget(Line::from(spans), area);
 }
 
 fn styled(line: RowLine, theme: Theme) -> Line<'static> {
@@ -62,5 +69,6 @@ fn styled(line: RowLine, theme: Theme) -> Line<'static> {
 
 fn hint(frame: &mut Frame<'_>, area: Rect, text: &str, theme: Theme) {
     let lines = text::wrap(text, area.width.into());
-    frame.render_widget(Paragraph::new(lines.into_iter().map(Line::raw).collect::<Vec<_>>()).style(theme.faint()), area);
+    frame
+        .render_widget(Paragraph::new(lines.into_iter().map(Line::raw).collect::<Vec<_>>()).style(theme.faint()), area);
 }

@@ -22,7 +22,13 @@ fn the_screen_shows_conversations_marks_and_ticks() {
     for (text, state) in [("one", "read"), ("two", "received"), ("three", "sent"), ("four", "")] {
         rig.outgoing("bob@two.example", text, state);
     }
-    let gone = message("out", "bob@two.example", 5, "five", serde_json::json!({"state": "undeliverable", "code": "receiver_gone"}));
+    let gone = message(
+        "out",
+        "bob@two.example",
+        5,
+        "five",
+        serde_json::json!({"state": "undeliverable", "code": "receiver_gone"}),
+    );
     rig.stored.push(gone);
     rig.model.event(Event::Connected { pending: 0 }, rig.now);
     rig.screen();
@@ -31,7 +37,7 @@ fn the_screen_shows_conversations_marks_and_ticks() {
     rig.type_in("hi");
     insta::assert_snapshot!(rig.screen(), @r"
      Missive  alice@one.example                            3 unread  online
-    > Bobby [v]             │Bobby  bob@two.example [v] verified
+    > Bobby [v]             │bob@two.example Bobby [v] verified
       carol (3)             │
       mallory [x]           │── 2026-03-01 (UTC) ──
                             │12:00 Bobby: Are you there?
@@ -74,6 +80,7 @@ fn nothing_is_read_before_it_is_chosen_and_on_the_screen() {
     assert_eq!(read(&mut rig), 3, "a page has a line of the one before");
     rig.contacts[0].unread = 0;
     rig.model.answer(Answer::Read, rig.now);
+    rig.screen();
     rig.key(KeyCode::PageUp);
     rig.screen();
     assert_eq!(rig.asked, [], "the rest was read elsewhere");

@@ -2,13 +2,13 @@
 
 use std::time::{Duration, Instant};
 
-use client_core::{StoredMessage, wire::Address};
+use client_core::{Contact, Conversation, StoredMessage, wire::Address};
 use crossterm::event::{KeyCode, KeyEvent, KeyModifiers};
 use ratatui::{Terminal, backend::TestBackend};
 use serde_json::{Value, json};
 
 use crate::chat::{
-    exchange::{Answer, Contact, Conversation, Effect, PAGE},
+    exchange::{Answer, Effect, PAGE},
     model::Model,
     text,
     view::{self, Theme},
@@ -153,7 +153,7 @@ impl Rig {
 
     fn answer(&mut self, effect: &Effect) -> Option<Answer> {
         Some(match effect {
-            Effect::Conversations => Answer::Conversations(self.contacts.clone()),
+            Effect::List => Answer::List { conversations: self.contacts.clone(), contacts: Vec::new() },
             Effect::Page { peer, before } => {
                 let of = |(at, message): (usize, &StoredMessage)| (i64::try_from(at).unwrap(), message.clone());
                 let mut rows: Vec<_> = self.stored.iter().enumerate().map(of).collect();
