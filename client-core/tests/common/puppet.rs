@@ -130,7 +130,7 @@ async fn spoil(Shared(puppet): Shared<Arc<Puppet>>, request: Request, next: Next
     let bytes = axum::body::to_bytes(body, usize::MAX).await.unwrap();
     let Ok(mut json) = serde_json::from_slice::<Value>(&bytes) else { return (parts, bytes).into_response() };
     let count = values(&json);
-    replace(&mut json, &mut (at % count), &by);
+    replace(&mut json, &mut (at % count), by.as_ref());
     parts.headers.remove(header::CONTENT_LENGTH);
     (parts, json.to_string()).into_response()
 }
@@ -144,9 +144,9 @@ fn values(json: &Value) -> usize {
 }
 
 /// Whether it has been done.
-fn replace(json: &mut Value, at: &mut usize, by: &Option<Value>) -> bool {
+fn replace(json: &mut Value, at: &mut usize, by: Option<&Value>) -> bool {
     if *at == 0 {
-        *json = by.clone().unwrap_or(Value::Null);
+        *json = by.cloned().unwrap_or(Value::Null);
         return true;
     }
     *at -= 1;

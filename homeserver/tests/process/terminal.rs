@@ -1,6 +1,7 @@
 //! Someone with the terminal client.
 
 use std::{
+    fmt::{self, Display},
     fs,
     io::{BufRead as _, BufReader},
     os::unix::process::ExitStatusExt as _,
@@ -49,19 +50,24 @@ impl User {
     /// The terminal client, saying everything as JSON.
     pub fn missive(&self, arguments: &[&str]) -> Command {
         let mut command = Command::new(binary("missive"));
-        command.arg("--home").arg(&self.folder).arg("--key-file").arg(self.folder.join("key")).arg("--json");
+        command.arg("--home").arg(&self.folder).arg("--key-file").arg(self.key_file()).arg("--json");
         command.args(arguments).stdin(Stdio::null()).stderr(Stdio::piped());
         command
     }
 
+    /// The file that opens the account.
+    pub fn key_file(&self) -> PathBuf {
+        self.folder.join("key")
+    }
+
     /// Sends; the state that the message reached.
-    pub fn send(&self, to: &Self, text: &str, wait: &str) -> Value {
+    pub fn send(&self, to: impl Display, text: &str, wait: &str) -> Value {
         let lines = succeeded(&self.send_command(to, text, wait).output().unwrap());
         lines.into_iter().rev().find(|line| line.get("state").is_some()).expect("a line with the state")
     }
 
-    pub fn send_command(&self, to: &Self, text: &str, wait: &str) -> Command {
-        self.missive(&["send", &to.address(), text, "--wait", wait])
+    pub fn send_command(&self, to: impl Display, text: &str, wait: &str) -> Command {
+        self.missive(&["send", &to.to_string(), text, "--wait", wait])
     }
 
     pub fn listen(&self, more: &[&str]) -> Listener {
@@ -73,12 +79,20 @@ impl User {
         Listener::start(self.missive(&[&["listen", "--timeout", seconds], more].concat())).rest().0
     }
 
-    pub fn history(&self, with: &Self) -> Vec<Value> {
-        succeeded(&self.missive(&["history", &with.address()]).output().unwrap())
+    /// Everything that was written to, and by, somebody; the oldest first.
+    pub fn history(&self, with: impl Display) -> Vec<Value> {
+        succeeded(&self.missive(&["history", &with.to_string(), "--limit", "1000000"]).output().unwrap())
     }
 
     fn password(&self) -> String {
         self.folder.join("password").display().to_string()
+    }
+}
+
+/// The address.
+impl Display for User {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.address())
     }
 }
 
