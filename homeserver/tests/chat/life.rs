@@ -2,7 +2,10 @@
 
 use rustix::process::Signal;
 
-use crate::people::{User, homeserver, missivectl};
+use crate::{
+    people::{AtTerminal as _, homeserver, missivectl},
+    process::User,
+};
 
 #[tokio::test(flavor = "multi_thread")]
 async fn what_is_typed_while_the_homeserver_is_away_arrives_when_it_is_back() {
@@ -21,9 +24,7 @@ async fn what_is_typed_while_the_homeserver_is_away_arrives_when_it_is_back() {
     a.see("me: meanwhile  ✓");
     a.see("> half typed");
     a.miss("Offline, ");
-    let lines = bob.missive(&["listen", "--count", "2", "--timeout", "30"]);
-    let texts = lines.iter().filter_map(|line| line["text"].as_str()).collect::<Vec<_>>();
-    assert_eq!(texts, ["before", "meanwhile"]);
+    assert_eq!(bob.receive(2), ["before", "meanwhile"]);
     a.see("me: meanwhile  ✓✓");
 }
 
@@ -40,7 +41,7 @@ async fn a_first_message_to_someone_waits_for_the_homeserver_too() {
     a.see("press Ctrl-C again to leave");
     server.restart_there();
     a.see("me: first ever  ✓");
-    bob.missive(&["listen", "--count", "1", "--timeout", "30"]);
+    bob.receive(1);
     a.see("me: first ever  ✓✓");
 }
 
@@ -62,9 +63,28 @@ async fn the_same_device_elsewhere_is_told() {
     let copied = std::process::Command::new("cp").arg("-r").args([&alice.folder, &copy.folder]).status().unwrap();
     assert!(copied.success());
     let mut a = alice.chat(&[]);
-    copy.missive(&["listen", "--timeout", "1"]);
+    copy.listen_for("1", &[]);
     assert_eq!(a.ended_and_restored(), 5);
     assert!(a.text().contains("connected elsewhere"), "{}", a.text());
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_broken_storage_ends_it_and_what_was_typed_is_not_lost() {
+    let server = homeserver().await;
+    let (alice, _) = (User::register(&server, "alice"), User::register(&server, "bob"));
+    let mut a = alice.chat(&["bob"]);
+    a.see("Nothing was said yet");
+    let files = |home: &std::path::Path| std::fs::read_dir(home).unwrap().map(|entry| entry.unwrap().path());
+    let account = files(&alice.folder).find(|path| path.is_dir()).unwrap();
+    for path in
+        files(&account).filter(|path| path.extension().is_some_and(|end| end.to_string_lossy().starts_with("db")))
+    {
+        std::fs::write(path, vec![0x5a; 200_000]).unwrap();
+    }
+    a.keys("unlucky\r");
+    assert_eq!(a.ended_and_restored(), 6);
+    assert!(a.text().contains("not sent to bob@one.example: unlucky"), "{}", a.text());
+    assert!(a.text().contains("missive: "), "{}", a.text());
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -3,8 +3,8 @@
 use portable_pty::CommandBuilder;
 
 use crate::{
-    people::{SIZE, User, homeserver, in_terminal},
-    process::{Homeserver, person::PASSWORD},
+    people::{AtTerminal as _, SIZE, homeserver, in_terminal},
+    process::{Homeserver, User, person::PASSWORD},
     terminal::Terminal,
 };
 
@@ -21,8 +21,8 @@ fn missive(server: &Homeserver, arguments: &[&str]) -> CommandBuilder {
 #[track_caller]
 fn answer(terminal: &mut Terminal, answers: &[(&str, &str)]) {
     for (prompt, answer) in answers {
-        // Each is asked on a line of its own.
         terminal.wait(prompt, |screen| screen.contents().trim_end().ends_with(prompt.trim_end()));
+        terminal.wait_until_hidden();
         terminal.keys(&format!("{answer}\r"));
     }
 }

@@ -1,7 +1,8 @@
 //! The screen itself: sizes, colours, help, and what is no screen.
 
 use crate::{
-    people::{SIZE, User, homeserver},
+    people::{AtTerminal as _, SIZE, homeserver},
+    process::User,
     terminal::Terminal,
 };
 
@@ -9,7 +10,7 @@ use crate::{
 async fn every_size_shows_what_it_can() {
     let server = homeserver().await;
     let (alice, bob) = (User::register(&server, "alice"), User::register(&server, "bob"));
-    bob.send(&alice, "the owl flies at midnight");
+    bob.send(&alice, "the owl flies at midnight", "sent");
     let mut a = alice.chat(&["bob"]);
     a.see("bob: the owl flies at midnight");
     a.keys("seen");
@@ -35,7 +36,7 @@ async fn every_size_shows_what_it_can() {
 async fn without_colours_there_are_none() {
     let server = homeserver().await;
     let (alice, bob) = (User::register(&server, "alice"), User::register(&server, "bob"));
-    bob.send(&alice, "hello");
+    bob.send(&alice, "hello", "sent");
     for (colours, variable, value) in
         [(true, "TERM", "xterm"), (false, "NO_COLOR", "1"), (true, "NO_COLOR", ""), (false, "TERM", "dumb")]
     {

@@ -11,7 +11,7 @@ use portable_pty::{Child, CommandBuilder, MasterPty, PtySize, native_pty_system}
 use rustix::process::{Pid, Signal, kill_process};
 
 /// Whatever is waited for comes sooner, also on a busy machine.
-const PATIENCE: Duration = Duration::from_secs(30);
+const PATIENCE: Duration = Duration::from_mins(1);
 
 /// A program in a terminal; killed when dropped.
 pub struct Terminal {
@@ -103,6 +103,15 @@ impl Terminal {
                     panic!("the program has ended before the screen showed {what}:\n{}", self.text())
                 }
             }
+        }
+    }
+
+    /// Waits until the program has changed the terminal's settings, so that what is typed is not shown.
+    pub fn wait_until_hidden(&self) {
+        let until = Instant::now() + PATIENCE;
+        while settings(&*self.master) == self.settings {
+            assert!(Instant::now() < until, "what is typed would be shown");
+            std::thread::sleep(Duration::from_millis(1));
         }
     }
 

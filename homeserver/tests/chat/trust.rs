@@ -1,6 +1,9 @@
 //! Changed identity keys, and what is noted of contacts.
 
-use crate::people::{User, homeserver};
+use crate::{
+    people::{AtTerminal as _, homeserver},
+    process::{User, terminal::succeeded},
+};
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_changed_identity_key_is_accepted_before_anything_is_sent_under_it() {
@@ -9,9 +12,9 @@ async fn a_changed_identity_key_is_accepted_before_anything_is_sent_under_it() {
     let mut a = alice.chat(&["bob"]);
     a.keys("to the old key\r");
     a.see("me: to the old key  ✓");
-    bob.missive(&["listen", "--count", "1", "--timeout", "30"]);
+    bob.receive(1);
     a.see("me: to the old key  ✓✓");
-    bob.missive(&["login", "bob", "--server", &server.url, "--password-file", &bob.password(), "--start-over"]);
+    succeeded(&bob.login_command(&server, &["--start-over"]).output().unwrap());
     a.keys("to the new key\r");
     // Encrypted for the lost device: bob's new one says that it cannot read it.
     let mut b = bob.chat(&["alice"]);
@@ -31,11 +34,11 @@ async fn a_changed_identity_key_is_accepted_before_anything_is_sent_under_it() {
 async fn a_message_under_a_changed_key_is_marked() {
     let server = homeserver().await;
     let (alice, bob) = (User::register(&server, "alice"), User::register(&server, "bob"));
-    bob.send(&alice, "from the old key");
+    bob.send(&alice, "from the old key", "sent");
     let mut a = alice.chat(&["bob"]);
     a.see("bob: from the old key");
-    bob.missive(&["login", "bob", "--server", &server.url, "--password-file", &bob.password(), "--start-over"]);
-    bob.send(&alice, "from the new key");
+    succeeded(&bob.login_command(&server, &["--start-over"]).output().unwrap());
+    bob.send(&alice, "from the new key", "sent");
     a.see("bob [!] [new identity key]: from the new key");
     a.see("bob@one.example [!] new identity key: Ctrl-O");
     a.keys("who are you?\r");
@@ -53,7 +56,7 @@ async fn a_message_under_a_changed_key_is_marked() {
 async fn a_contact_is_named_verified_and_blocked() {
     let server = homeserver().await;
     let (alice, bob) = (User::register(&server, "alice"), User::register(&server, "bob"));
-    bob.send(&alice, "hello");
+    bob.send(&alice, "hello", "sent");
     let mut a = alice.chat(&["bob"]);
     a.see("bob: hello");
     a.keys("\u{f}");
@@ -68,7 +71,7 @@ async fn a_contact_is_named_verified_and_blocked() {
     a.keys("\u{1b}");
     a.see("bob@one.example Bobby [v] [x] verified blocked");
     a.see("Bobby: hello");
-    bob.send(&alice, "are you there?");
+    bob.send(&alice, "are you there?", "sent");
     a.keys("anyone?\r");
     a.see("✗ not sent: bob@one.example is blocked");
     assert!(!a.text().contains("are you there?"));

@@ -1,7 +1,8 @@
 //! Writing to each other.
 
 use crate::{
-    people::{User, homeserver},
+    people::{AtTerminal as _, homeserver},
+    process::User,
     terminal::Terminal,
 };
 
@@ -31,8 +32,6 @@ async fn ticks_rise_from_sent_to_read() {
     b.see("me: Hello, Alice  ✓✓ read");
     a.keys("\u{3}");
     assert_eq!(a.ended_and_restored(), 0);
-    let history = bob.output(&["history", "alice"]);
-    assert!(history.status.success());
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -47,7 +46,7 @@ async fn a_message_that_comes_while_one_types_disturbs_nothing() {
     a.wait("the cursor on the last letter", |screen| screen.cursor_position().1 == column);
     let before = cursor(&a);
     for text in ["one", "two", "three"] {
-        bob.send(&alice, text);
+        bob.send(&alice, text, "sent");
         a.see(&format!("bob: {text}"));
         a.see("> half a sentense");
         assert_eq!(cursor(&a), before);
@@ -68,16 +67,14 @@ async fn pasted_lines_are_one_message() {
     a.see("> first⏎second⏎third⏎fourth⏎fifth");
     a.keys("\r");
     a.see("fifth  ✓");
-    let lines = bob.missive(&["listen", "--count", "1", "--timeout", "30"]);
-    let message = lines.iter().find(|line| line["type"] == "message").unwrap();
-    assert_eq!(message["text"], "first\nsecond\nthird\nfourth\nfifth");
+    assert_eq!(bob.receive(1), ["first\nsecond\nthird\nfourth\nfifth"]);
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn wide_characters_stand_in_their_columns() {
     let server = homeserver().await;
     let (alice, bob) = (User::register(&server, "alice"), User::register(&server, "bob"));
-    bob.send(&alice, "你好|🎉|e\u{301}|end");
+    bob.send(&alice, "你好|🎉|e\u{301}|end", "sent");
     let mut a = alice.chat(&["bob"]);
     a.see("|end");
     let (row, column) = a.find("你好|");
@@ -96,12 +93,46 @@ async fn wide_characters_stand_in_their_columns() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn a_long_conversation_scrolls_back() {
+    let server = homeserver().await;
+    let (alice, bob) = (User::register(&server, "alice"), User::register(&server, "bob"));
+    let (mut a, mut b) = (alice.chat(&["bob"]), bob.chat(&["alice"]));
+    // More than two pages of the history, typed faster than a person would.
+    let count = 230_u32;
+    for number in 0..count {
+        b.keys(&format!("message {number}.\r"));
+    }
+    a.see("bob: message 229.");
+    b.see("me: message 229.  ✓✓ read");
+    a.keys("half typed");
+    let mut number = count - 1;
+    while number > 0 {
+        a.keys("\u{1b}[5~");
+        // A page has a line of the one before.
+        number = number.saturating_sub(19);
+        a.see(&format!("bob: message {number}."));
+    }
+    a.keys("\u{1b}[5~\u{1b}[5~");
+    a.see("more below: Ctrl-G");
+    b.keys("while you read\r");
+    b.see("me: while you read  ✓✓");
+    b.keys("again\r");
+    b.see("me: again  ✓✓");
+    a.see("bob: message 0.");
+    assert!(!b.text().contains("me: again  ✓✓ read"), "it is not on the screen");
+    a.keys("\u{7}");
+    a.see("bob: again");
+    a.see("> half typed");
+    b.see("me: again  ✓✓ read");
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn hostile_text_is_only_text() {
     let server = homeserver().await;
     let (alice, bob) = (User::register(&server, "alice"), User::register(&server, "bob"));
     let mut a = alice.chat(&["bob"]);
     let hostile = "a\u{1b}[2Jb\u{1b}]0;title\u{7}c\u{9b}31md\u{202e}e\u{1b}[?1049lf\u{1b}cg\rh";
-    bob.send(&alice, hostile);
+    bob.send(&alice, hostile, "sent");
     // The emulator leaves out the signs that stand for control characters.
     a.see("bob: a[2Jb]0;titlec31mde[?1049lfcgh");
     a.see(" Missive  alice@one.example");
@@ -133,8 +164,7 @@ async fn someone_is_found_while_one_types() {
     a.see("Nothing was said yet");
     a.keys("found you\r");
     a.see("me: found you  ✓");
-    let lines = bob.missive(&["listen", "--count", "1", "--timeout", "30"]);
-    assert!(lines.iter().any(|line| line["text"] == "found you"), "{lines:?}");
+    assert_eq!(bob.receive(1), ["found you"]);
     // An exact address is opened at once; whoever is not there cannot be written to.
     a.keys("\u{6}nobody@one.example\r");
     a.see("Nothing was said yet");

@@ -2,16 +2,19 @@
 
 use client_core::{Contact, Conversation, StoredMessage, wire::Address};
 
-/// So many messages are read at a time.
+/// So many messages are read at a time when one opens a conversation or scrolls back in it.
 pub(super) const PAGE: u32 = 100;
+
+/// So many of the newest are read when something has come.
+pub(super) const FRESH: u32 = 8;
 
 /// Something to do that may take a while; its [`Answer`] comes back.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) enum Effect {
     /// Read the list of conversations, and whom one knows.
     List,
-    /// Read messages before a position, or the newest.
-    Page { peer: Address, before: Option<i64> },
+    /// Read so many messages before a position, or the newest.
+    Page { peer: Address, before: Option<i64>, limit: u32 },
     /// Read what is noted of someone.
     Contact(Address),
     /// Encrypt and send.
@@ -42,7 +45,7 @@ pub(super) enum Note {
 #[derive(Debug)]
 pub(super) enum Answer {
     List { conversations: Vec<Conversation>, contacts: Vec<Contact> },
-    Page { peer: Address, before: Option<i64>, rows: Vec<(i64, StoredMessage)> },
+    Page { peer: Address, before: Option<i64>, limit: u32, rows: Vec<(i64, StoredMessage)> },
     Contact(Contact),
     Sent { peer: Address, ticket: u64 },
     NotSent { peer: Address, ticket: u64, why: Why },

@@ -72,10 +72,9 @@ pub(super) const MARKS: [(&str, &str); 9] = [
 
 /// The keys and marks, for `--help`.
 pub(crate) fn help() -> String {
-    let lines = |table: &[(&str, &str)]| {
-        table.iter().map(|(left, right)| format!("  {left:<23} {right}\n")).collect::<String>()
-    };
-    format!("Keys:\n{}\nMarks:\n{}\nNO_COLOR=1 leaves colours out.", lines(&TABLE), lines(&MARKS))
+    let line = |(left, right): &(&str, &str)| format!("  {left:<23} {right}");
+    let lines = |table: &[(&str, &str)]| table.iter().map(line).collect::<Vec<_>>().join("\n");
+    format!("Keys:\n{}\n\nMarks:\n{}\n\nNO_COLOR=1 leaves colours out.", lines(&TABLE), lines(&MARKS))
 }
 
 /// What a key asks for, wherever the cursor is.

@@ -1,17 +1,23 @@
 //! The loop: draw, then wait for a key, an event, an answer, the time, or a signal.
 
-use std::{future::pending, time::Instant};
+use std::{
+    future::pending,
+    time::{Duration, Instant},
+};
 
 use client_core::{Connection, Event};
 use crossterm::event::{Event as Input, EventStream};
 use futures_util::{StreamExt as _, future::poll_immediate};
-use tokio::time::sleep_until;
+use tokio::time::{sleep_until, timeout};
 
 use super::{exchange::Effect, model::Model, screen::Screen, work::Work};
 use crate::failure::Failure;
 
 /// So much is taken in between two drawings, when it comes all at once.
 const AT_ONCE: usize = 256;
+
+/// Keys that follow each other faster were not typed by hand, and are drawn together. Nobody sees a delay that short.
+const BURST: Duration = Duration::from_millis(1);
 
 /// Runs until the user leaves, or the connection or the storage is gone for good.
 pub(super) async fn run(
@@ -36,7 +42,7 @@ pub(super) async fn run(
             key = keys.next() => {
                 input(model, key)?;
                 for _ in 0..AT_ONCE {
-                    let Some(key) = poll_immediate(keys.next()).await else { break };
+                    let Ok(key) = timeout(BURST, keys.next()).await else { break };
                     input(model, key)?;
                 }
             }

@@ -1,7 +1,7 @@
 //! Texts on the screen: harmless, and measured in columns.
 
 use unicode_segmentation::UnicodeSegmentation as _;
-use unicode_width::UnicodeWidthStr as _;
+use unicode_width::UnicodeWidthStr;
 
 use crate::output::printable;
 
@@ -17,9 +17,9 @@ pub(super) fn clean(text: &str) -> String {
     text.graphemes(true).flat_map(|cluster| cluster.chars().take(CLUSTER_MAX)).collect()
 }
 
-/// How many columns a text takes.
+/// How many columns a text takes: those of its graphemes, as they are drawn.
 pub(super) fn width(text: &str) -> usize {
-    text.width()
+    if text.is_ascii() { text.len() } else { text.graphemes(true).map(UnicodeWidthStr::width).sum() }
 }
 
 /// The beginning of a text that fits, with `…` where something is missing.
@@ -42,40 +42,55 @@ pub(super) fn wrap(text: &str, columns: usize) -> Vec<String> {
 }
 
 fn wrap_line(text: &str, columns: usize) -> Vec<String> {
-    let mut lines = Vec::new();
-    let mut line = String::new();
+    let mut lines = Lines { columns, full: Vec::new(), line: String::new(), used: 0 };
     for word in text.split_inclusive(' ') {
-        if !line.is_empty() && width(&line) + width(word.trim_end()) > columns {
-            lines.push(std::mem::take(&mut line));
+        let bare = word.trim_end_matches(' ');
+        let wanted = width(bare);
+        if wanted <= columns {
+            lines.push(bare, wanted);
+        } else {
+            bare.graphemes(true).for_each(|cluster| lines.push(cluster, cluster.width()));
         }
-        let mut rest = word;
-        while width(&line) + width(rest.trim_end()) > columns {
-            let piece = match take(rest, columns) {
-                // Not even one grapheme fits: it goes alone, and is cut off.
-                "" => rest.graphemes(true).next().unwrap_or(rest),
-                piece => piece,
-            };
-            lines.push(piece.to_owned());
-            rest = &rest[piece.len()..];
+        // A space at the end of a line may stand beyond it, where nobody sees it.
+        lines.line.push_str(&word[bare.len()..]);
+        lines.used += word.len() - bare.len();
+    }
+    if !lines.line.is_empty() || lines.full.is_empty() {
+        lines.full.push(lines.line);
+    }
+    lines.full.iter().map(|line| line.trim_end().to_owned()).collect()
+}
+
+/// Lines that are being filled.
+struct Lines {
+    columns: usize,
+    full: Vec<String>,
+    line: String,
+    used: usize,
+}
+
+impl Lines {
+    /// Puts a piece behind the others, on a new line where it does not fit.
+    fn push(&mut self, piece: &str, wanted: usize) {
+        if self.used > 0 && self.used + wanted > self.columns {
+            self.full.push(std::mem::take(&mut self.line));
+            self.used = 0;
         }
-        line.push_str(rest);
+        self.line.push_str(piece);
+        self.used += wanted;
     }
-    if !line.is_empty() || lines.is_empty() {
-        lines.push(line);
-    }
-    lines.iter().map(|line| line.trim_end().to_owned()).collect()
 }
 
 /// The graphemes that fit.
-fn take(text: &str, columns: usize) -> &str {
-    let mut end = 0;
+pub(super) fn take(text: &str, columns: usize) -> &str {
+    let mut used = 0;
     for (at, cluster) in text.grapheme_indices(true) {
-        if width(&text[..at + cluster.len()]) > columns {
-            break;
+        used += cluster.width();
+        if used > columns {
+            return &text[..at];
         }
-        end = at + cluster.len();
     }
-    &text[..end]
+    text
 }
 
 #[cfg(test)]
@@ -98,6 +113,17 @@ mod tests {
         assert_eq!(wrap("e\u{301}e\u{301}e\u{301}", 2), ["e\u{301}e\u{301}", "e\u{301}"]);
         assert_eq!(wrap("你好", 1), ["你", "好"], "what does not fit at all still goes on");
         assert_eq!((cut("你好世界", 5), cut("abc", 3), cut("abc", 0)), ("你好…".into(), "abc".into(), String::new()));
+    }
+
+    #[test]
+    fn a_huge_text_is_wrapped_at_once() {
+        let begun = std::time::Instant::now();
+        for huge in
+            ["x".repeat(256 * 1024), "你".repeat(64 * 1024), "a b ".repeat(64 * 1024), "e\u{301}".repeat(64 * 1024)]
+        {
+            assert!(wrap(&huge, 60).len() > 1000);
+        }
+        assert!(begun.elapsed() < std::time::Duration::from_secs(5), "{:?}", begun.elapsed());
     }
 
     #[test]

@@ -18,6 +18,7 @@ use super::{
     model::{Link, Model},
     text,
 };
+use theme::{FAINT, REVERSED, STRONG};
 
 /// Before what is being written, where there is room.
 const PROMPT: &str = "> ";
@@ -25,20 +26,20 @@ const PROMPT: &str = "> ";
 /// Draws everything.
 pub(super) fn draw(frame: &mut Frame<'_>, model: &Model, theme: Theme) {
     let areas = model.areas();
-    title(frame, areas.title, model, theme);
+    title(frame, areas.title, model);
     list::draw(frame, areas.list, model, theme);
-    let bar = vec![Line::styled("│", theme.faint()); areas.rule.height.into()];
+    let bar = vec![Line::styled("│", FAINT); areas.rule.height.into()];
     frame.render_widget(Paragraph::new(bar), areas.rule);
     thread::draw(frame, &areas, model, theme);
     status(frame, areas.status, model, theme);
-    input(frame, areas.input, model, theme);
+    input(frame, areas.input, model);
     if let Some(panel) = &model.panel {
         frame.render_widget(Clear, areas.body);
-        panel::draw(frame, areas.body, panel, model, theme);
+        panel::draw(frame, areas.body, panel, model);
     }
 }
 
-fn title(frame: &mut Frame<'_>, area: Rect, model: &Model, theme: Theme) {
+fn title(frame: &mut Frame<'_>, area: Rect, model: &Model) {
     let columns = usize::from(area.width);
     let link = match model.link {
         Link::Connecting => "connecting",
@@ -50,13 +51,13 @@ fn title(frame: &mut Frame<'_>, area: Rect, model: &Model, theme: Theme) {
     let right = text::cut(&format!("  {unread}{link} "), columns);
     let left = text::cut(&format!(" Missive  {}", model.own), columns - text::width(&right));
     let gap = " ".repeat(columns - text::width(&left) - text::width(&right));
-    frame.render_widget(Line::styled(format!("{left}{gap}{right}"), theme.title()), area);
+    frame.render_widget(Line::styled(format!("{left}{gap}{right}"), REVERSED), area);
 }
 
 fn status(frame: &mut Frame<'_>, area: Rect, model: &Model, theme: Theme) {
     let lines = model.status_lines();
     if lines.is_empty() {
-        return frame.render_widget(Line::styled("─".repeat(area.width.into()), theme.faint()), area);
+        return frame.render_widget(Line::styled("─".repeat(area.width.into()), FAINT), area);
     }
     // The most urgent are last.
     let shown = lines.len().saturating_sub(area.height.into());
@@ -64,16 +65,16 @@ fn status(frame: &mut Frame<'_>, area: Rect, model: &Model, theme: Theme) {
     frame.render_widget(Paragraph::new(lines[shown..].iter().map(line).collect::<Vec<_>>()), area);
 }
 
-fn input(frame: &mut Frame<'_>, area: Rect, model: &Model, theme: Theme) {
+fn input(frame: &mut Frame<'_>, area: Rect, model: &Model) {
     let columns = usize::from(area.width);
     if model.thread.is_none() {
         let hint = "Type a name to find someone. Up, Down, Enter: open. F1: help";
-        frame.render_widget(Line::styled(text::cut(hint, columns), theme.faint()), area);
+        frame.render_widget(Line::styled(text::cut(hint, columns), FAINT), area);
         return;
     }
     let prompt = if columns >= 10 { PROMPT } else { "" };
     let (shown, cursor) = model.draft.shown(columns - prompt.len());
-    frame.render_widget(Line::from(vec![Span::styled(prompt, theme.strong()), Span::raw(shown)]), area);
+    frame.render_widget(Line::from(vec![Span::styled(prompt, STRONG), Span::raw(shown)]), area);
     if model.panel.is_none() {
         place_cursor(frame, area, prompt.len() + cursor);
     }

@@ -5,7 +5,7 @@ use std::future::pending;
 use client_core::{Client, Error, SignalError, wire::Address};
 use tokio::task::JoinSet;
 
-use super::exchange::{Answer, Effect, Found, Note, PAGE, Safety, Why};
+use super::exchange::{Answer, Effect, Found, Note, Safety, Why};
 use crate::failure::Failure;
 
 /// What was begun and is not done.
@@ -52,8 +52,8 @@ async fn perform(client: &Client, effect: Effect) -> Result<Answer, Error> {
         Effect::List => {
             Answer::List { conversations: account.conversations().await?, contacts: account.contacts().await? }
         }
-        Effect::Page { peer, before } => {
-            Answer::Page { rows: account.history_before(&peer, before, PAGE).await?, peer, before }
+        Effect::Page { peer, before, limit } => {
+            Answer::Page { rows: account.history_before(&peer, before, limit).await?, peer, before, limit }
         }
         Effect::Contact(peer) => Answer::Contact(account.contact(&peer).await?),
         Effect::Send { peer, ticket, text } => match client.send(&peer, &text).await {

@@ -67,15 +67,10 @@ impl Draft {
         // The cursor needs a column too.
         let room = columns.saturating_sub(1);
         let start = start(&before, room);
-        let mut shown = before[start..].to_owned();
-        let cursor = text::width(&shown);
-        for cluster in after.graphemes(true) {
-            if text::width(&shown) + text::width(cluster) > columns {
-                break;
-            }
-            shown.push_str(cluster);
-        }
-        (shown, cursor)
+        let before = &before[start..];
+        let cursor = text::width(before);
+        let after = text::take(&after, columns.saturating_sub(cursor));
+        (format!("{before}{after}"), cursor)
     }
 }
 

@@ -49,9 +49,9 @@ impl Model {
                     thread.contact = known.contact.clone();
                 }
             }
-            Answer::Page { peer, before, rows } => {
+            Answer::Page { peer, before, limit, rows } => {
                 if let Some(thread) = self.thread.as_mut().filter(|thread| thread.peer == peer) {
-                    thread.page(before, rows);
+                    thread.page(before, limit, rows);
                 }
             }
             Answer::Contact(contact) => {
@@ -115,7 +115,6 @@ impl Model {
     }
 
     fn status(&mut self, change: &StatusChange) {
-        self.changed(Some(&change.receiver));
         match self.thread.as_mut().filter(|thread| thread.peer == change.receiver) {
             Some(thread) => thread.status(change),
             None if change.state == State::Undeliverable => {

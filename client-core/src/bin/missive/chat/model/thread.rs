@@ -12,7 +12,7 @@ use super::{
     scroll::{Anchor, Sheet},
 };
 use crate::chat::{
-    exchange::{Effect, PAGE},
+    exchange::{Effect, FRESH, PAGE},
     rows::{Key, Row},
     text,
 };
@@ -85,10 +85,13 @@ impl Thread {
         self.stale = true;
     }
 
+    /// A sent message has come further. One that is not here has not been read yet, or is of long ago.
     pub(super) fn status(&mut self, change: &StatusChange) {
         let sent = |row: &&mut StoredMessage| row.direction == Direction::Out && row.id == change.id;
         if let Some(row) = self.rows.values_mut().rev().find(sent) {
             (row.state, row.code) = (Some(change.state), change.code);
+        } else {
+            self.stale = true;
         }
     }
 
@@ -107,13 +110,14 @@ impl Thread {
             self.stale = false;
         }
         self.reading = true;
-        Some(Effect::Page { peer: self.peer.clone(), before })
+        let limit = if before.is_none() && !self.rows.is_empty() { FRESH } else { PAGE };
+        Some(Effect::Page { peer: self.peer.clone(), before, limit })
     }
 
     /// Takes a page in.
-    pub(super) fn page(&mut self, before: Option<i64>, rows: Vec<(i64, StoredMessage)>) {
+    pub(super) fn page(&mut self, before: Option<i64>, limit: u32, rows: Vec<(i64, StoredMessage)>) {
         self.reading = false;
-        let full = rows.len() >= PAGE as usize;
+        let full = rows.len() >= limit as usize;
         let low = rows.first().map(|(position, _)| *position);
         let newest = self.rows.keys().next_back().copied();
         match (before, self.gap) {

@@ -3,7 +3,7 @@
 use client_core::{Contact, Conversation, wire::Address};
 use ratatui::{Frame, layout::Rect, text::Line, widgets::Paragraph};
 
-use super::theme::Theme;
+use super::theme::{REVERSED, Theme};
 use crate::chat::{
     model::{Model, list::label},
     text,
@@ -37,7 +37,7 @@ fn line(peer: &Address, model: &Model, columns: usize, theme: Theme) -> Line<'st
     let filled = format!("{line}{}", " ".repeat(columns.saturating_sub(text::width(&line))));
     let unread = known.is_some_and(|known| known.unread > 0);
     let style = match (chosen, unread) {
-        (true, _) => theme.chosen(),
+        (true, _) => REVERSED,
         (false, true) => theme.name(),
         (false, false) => ratatui::style::Style::new(),
     };

@@ -8,7 +8,10 @@ use ratatui::{
     widgets::{Block, Paragraph},
 };
 
-use super::{place_cursor, theme::Theme};
+use super::{
+    place_cursor,
+    theme::{FAINT, REVERSED, STRONG},
+};
 use crate::chat::{
     exchange::Safety,
     keys::{MARKS, TABLE},
@@ -16,14 +19,14 @@ use crate::chat::{
     text,
 };
 
-pub(super) fn draw(frame: &mut Frame<'_>, area: Rect, panel: &Panel, model: &Model, theme: Theme) {
+pub(super) fn draw(frame: &mut Frame<'_>, area: Rect, panel: &Panel, model: &Model) {
     let title = match panel {
         Panel::Help(_) => " Help: Esc closes ",
         Panel::Find(_) => " Find someone: Enter opens, Esc closes ",
         Panel::Card(_) => " Contact: Esc closes ",
     };
     let inside = if area.width >= 40 && area.height >= 6 {
-        let block = Block::bordered().title(text::cut(title, usize::from(area.width) - 2)).border_style(theme.faint());
+        let block = Block::bordered().title(text::cut(title, usize::from(area.width) - 2)).border_style(FAINT);
         let inside = block.inner(area);
         frame.render_widget(block, area);
         inside
@@ -31,19 +34,19 @@ pub(super) fn draw(frame: &mut Frame<'_>, area: Rect, panel: &Panel, model: &Mod
         area
     };
     match panel {
-        Panel::Help(top) => help(frame, inside, *top, theme),
-        Panel::Find(find) => draw_find(frame, inside, find, model, theme),
-        Panel::Card(card) => draw_card(frame, inside, card, model, theme),
+        Panel::Help(top) => help(frame, inside, *top),
+        Panel::Find(find) => draw_find(frame, inside, find, model),
+        Panel::Card(card) => draw_card(frame, inside, card, model),
     }
 }
 
-fn help(frame: &mut Frame<'_>, area: Rect, top: usize, theme: Theme) {
+fn help(frame: &mut Frame<'_>, area: Rect, top: usize) {
     let columns = usize::from(area.width);
     let mut lines = Vec::new();
     for (table, wide) in [(TABLE.as_slice(), 24), (MARKS.as_slice(), 10)] {
         for (left, right) in table {
             if columns < 50 {
-                lines.push(Line::styled((*left).to_owned(), theme.strong()));
+                lines.push(Line::styled((*left).to_owned(), STRONG));
                 lines.extend(
                     text::wrap(right, columns.saturating_sub(2)).into_iter().map(|line| format!("  {line}").into()),
                 );
@@ -64,7 +67,7 @@ fn help(frame: &mut Frame<'_>, area: Rect, top: usize, theme: Theme) {
     frame.render_widget(Paragraph::new(lines), area);
 }
 
-fn draw_find(frame: &mut Frame<'_>, area: Rect, find: &Find, model: &Model, theme: Theme) {
+fn draw_find(frame: &mut Frame<'_>, area: Rect, find: &Find, model: &Model) {
     const LABEL: &str = "Name: ";
     let columns = usize::from(area.width);
     let (shown, cursor) = find.draft.shown(columns.saturating_sub(LABEL.len()));
@@ -86,28 +89,27 @@ fn draw_find(frame: &mut Frame<'_>, area: Rect, find: &Find, model: &Model, them
         let why = if choice.why.is_empty() { String::new() } else { format!("  ({})", choice.why) };
         let sign = if at == find.selected { "> " } else { "  " };
         let line = text::cut(&format!("{sign}{petname}{}{why}", choice.address), columns);
-        lines.push(if at == find.selected { Line::styled(line, theme.chosen()) } else { Line::raw(line) });
+        lines.push(if at == find.selected { Line::styled(line, REVERSED) } else { Line::raw(line) });
     }
-    lines.push(Line::styled(text::cut(remark, columns), theme.faint()));
+    lines.push(Line::styled(text::cut(remark, columns), FAINT));
     frame.render_widget(Paragraph::new(lines), area);
     place_cursor(frame, area, LABEL.len() + cursor);
 }
 
-fn draw_card(frame: &mut Frame<'_>, area: Rect, card: &Card, model: &Model, theme: Theme) {
+fn draw_card(frame: &mut Frame<'_>, area: Rect, card: &Card, model: &Model) {
     const LABEL: &str = "Petname: ";
     let Some(thread) = &model.thread else { return };
     let columns = usize::from(area.width);
     if let Some(draft) = &card.renaming {
         let (shown, cursor) = draft.shown(columns.saturating_sub(LABEL.len()));
-        let lines =
-            vec![Line::raw(format!("{LABEL}{shown}")), Line::styled("Enter keeps it, Esc does not", theme.faint())];
+        let lines = vec![Line::raw(format!("{LABEL}{shown}")), Line::styled("Enter keeps it, Esc does not", FAINT)];
         frame.render_widget(Paragraph::new(lines), area);
         return place_cursor(frame, area, LABEL.len() + cursor);
     }
     let armed = model.now >= card.armed;
     let paragraphs = card_text(card, &thread.contact, armed);
     let lines = paragraphs.iter().flat_map(|(text, strong)| {
-        let style = if *strong { theme.strong() } else { ratatui::style::Style::new() };
+        let style = if *strong { STRONG } else { ratatui::style::Style::new() };
         text::wrap(text, columns).into_iter().map(move |line| Line::styled(line, style))
     });
     frame.render_widget(Paragraph::new(lines.collect::<Vec<_>>()), area);

@@ -2,6 +2,12 @@
 
 use ratatui::style::{Color, Modifier, Style};
 
+pub(super) const STRONG: Style = Style::new().add_modifier(Modifier::BOLD);
+pub(super) const FAINT: Style = Style::new().add_modifier(Modifier::DIM);
+
+/// A bar, or what is chosen in a list.
+pub(super) const REVERSED: Style = Style::new().add_modifier(Modifier::REVERSED);
+
 /// Whether there are colours.
 #[derive(Debug, Clone, Copy)]
 pub(in crate::chat) struct Theme {
@@ -16,31 +22,15 @@ impl Theme {
         Self { colours: !without && !dumb }
     }
 
-    pub(super) fn title(self) -> Style {
-        Style::new().add_modifier(Modifier::REVERSED)
-    }
-
-    pub(super) fn strong(self) -> Style {
-        Style::new().add_modifier(Modifier::BOLD)
-    }
-
-    pub(super) fn faint(self) -> Style {
-        Style::new().add_modifier(Modifier::DIM)
-    }
-
     pub(super) fn name(self) -> Style {
-        self.coloured(self.strong(), Color::Cyan)
+        self.coloured(Color::Cyan)
     }
 
     pub(super) fn warning(self) -> Style {
-        self.coloured(self.strong(), Color::Yellow)
+        self.coloured(Color::Yellow)
     }
 
-    pub(super) fn chosen(self) -> Style {
-        Style::new().add_modifier(Modifier::REVERSED)
-    }
-
-    fn coloured(self, style: Style, colour: Color) -> Style {
-        if self.colours { style.fg(colour) } else { style }
+    fn coloured(self, colour: Color) -> Style {
+        if self.colours { STRONG.fg(colour) } else { STRONG }
     }
 }

@@ -7,7 +7,10 @@ use ratatui::{
     widgets::Paragraph,
 };
 
-use super::{list::marks, theme::Theme};
+use super::{
+    list::marks,
+    theme::{FAINT, STRONG, Theme},
+};
 use crate::chat::{
     model::{Model, areas::Areas, thread::Thread},
     rows::{Part, RowLine},
@@ -17,12 +20,12 @@ use crate::chat::{
 pub(super) fn draw(frame: &mut Frame<'_>, areas: &Areas, model: &Model, theme: Theme) {
     let Some(thread) = &model.thread else {
         let text = "Choose a conversation, or find someone with Ctrl-F. F1 lists the keys.";
-        return hint(frame, areas.thread, text, theme);
+        return hint(frame, areas.thread, text);
     };
     header(frame, areas.header, thread, model, theme);
     if thread.is_empty() && model.outbox.to(&thread.peer).is_empty() {
         let text = format!("Nothing was said yet. Only you and {} will be able to read what you write.", thread.who());
-        return hint(frame, areas.thread, &text, theme);
+        return hint(frame, areas.thread, &text);
     }
     let lines: Vec<Line<'_>> = model.shown().lines.into_iter().map(|line| styled(line, theme)).collect();
     // A short conversation stands at the bottom, where the next message comes.
@@ -51,14 +54,14 @@ fn header(frame: &mut Frame<'_>, area: Rect, thread: &Thread, model: &Model, the
     let address = part(&thread.peer.to_string());
     let marks = part(&format!("{}{words}", marks(contact, changed)));
     let petname = part(&contact.petname.as_deref().map(|name| format!(" {}", text::clean(name))).unwrap_or_default());
-    let parts = [(address, theme.strong()), (petname, theme.name()), (marks, theme.warning())];
+    let parts = [(address, STRONG), (petname, theme.name()), (marks, theme.warning())];
     let spans: Vec<Span<'_>> = parts.into_iter().map(|(text, style)| Span::styled(text, style)).collect();
     frame.render_widget(Line::from(spans), area);
 }
 
 fn styled(line: RowLine, theme: Theme) -> Line<'static> {
     match line.part {
-        Part::Day => Line::styled(line.text, theme.faint()),
+        Part::Day => Line::styled(line.text, FAINT),
         Part::Body => Line::raw(line.text),
         Part::Head(end) => {
             let (name, rest) = line.text.split_at(end);
@@ -67,8 +70,7 @@ fn styled(line: RowLine, theme: Theme) -> Line<'static> {
     }
 }
 
-fn hint(frame: &mut Frame<'_>, area: Rect, text: &str, theme: Theme) {
+fn hint(frame: &mut Frame<'_>, area: Rect, text: &str) {
     let lines = text::wrap(text, area.width.into());
-    frame
-        .render_widget(Paragraph::new(lines.into_iter().map(Line::raw).collect::<Vec<_>>()).style(theme.faint()), area);
+    frame.render_widget(Paragraph::new(lines.into_iter().map(Line::raw).collect::<Vec<_>>()).style(FAINT), area);
 }

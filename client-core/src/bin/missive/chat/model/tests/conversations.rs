@@ -27,7 +27,7 @@ fn the_screen_shows_conversations_marks_and_ticks() {
         "bob@two.example",
         5,
         "five",
-        serde_json::json!({"state": "undeliverable", "code": "receiver_gone"}),
+        &serde_json::json!({"state": "undeliverable", "code": "receiver_gone"}),
     );
     rig.stored.push(gone);
     rig.model.event(Event::Connected { pending: 0 }, rig.now);

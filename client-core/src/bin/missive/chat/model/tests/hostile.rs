@@ -22,7 +22,7 @@ fn rig(colours: bool) -> Rig {
     rig.incoming("bob@two.example", HOSTILE);
     rig.incoming("bob@two.example", &format!("a{}", "\u{301}".repeat(500)));
     let refused = serde_json::json!({"body": {"refused": HOSTILE}, "identityChanged": true});
-    rig.stored.push(message("in", "bob@two.example", 2, "", refused));
+    rig.stored.push(message("in", "bob@two.example", 2, "", &refused));
     rig.outgoing("bob@two.example", HOSTILE, "sent");
     rig.model.open(&address("bob@two.example"));
     rig.model.paste(HOSTILE, rig.now);

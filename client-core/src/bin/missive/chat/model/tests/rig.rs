@@ -8,7 +8,7 @@ use ratatui::{Terminal, backend::TestBackend};
 use serde_json::{Value, json};
 
 use crate::chat::{
-    exchange::{Answer, Effect, PAGE},
+    exchange::{Answer, Effect},
     model::Model,
     text,
     view::{self, Theme},
@@ -19,7 +19,7 @@ pub(super) fn address(text: &str) -> Address {
 }
 
 /// A message, with whatever else is said of it.
-pub(super) fn message(direction: &str, peer: &str, number: u32, text: &str, more: Value) -> StoredMessage {
+pub(super) fn message(direction: &str, peer: &str, number: u32, text: &str, more: &Value) -> StoredMessage {
     let mut value = json!({
         "id": uuid::Uuid::from_u128(number.into()),
         "direction": direction,
@@ -69,13 +69,13 @@ impl Rig {
 
     pub(super) fn incoming(&mut self, peer: &str, text: &str) {
         let number = u32::try_from(self.stored.len()).unwrap();
-        self.stored.push(message("in", peer, number, text, json!({})));
+        self.stored.push(message("in", peer, number, text, &json!({})));
     }
 
     pub(super) fn outgoing(&mut self, peer: &str, text: &str, state: &str) {
         let number = u32::try_from(self.stored.len()).unwrap();
         let state = if state.is_empty() { json!({}) } else { json!({"state": state}) };
-        self.stored.push(message("out", peer, number, text, state));
+        self.stored.push(message("out", peer, number, text, &state));
     }
 
     /// The screen, after everything that the storage can answer.
@@ -154,12 +154,12 @@ impl Rig {
     fn answer(&mut self, effect: &Effect) -> Option<Answer> {
         Some(match effect {
             Effect::List => Answer::List { conversations: self.contacts.clone(), contacts: Vec::new() },
-            Effect::Page { peer, before } => {
+            Effect::Page { peer, before, limit } => {
                 let of = |(at, message): (usize, &StoredMessage)| (i64::try_from(at).unwrap(), message.clone());
                 let mut rows: Vec<_> = self.stored.iter().enumerate().map(of).collect();
                 rows.retain(|(at, message)| message.peer == *peer && before.is_none_or(|before| *at < before));
-                rows.drain(..rows.len().saturating_sub(PAGE as usize));
-                Answer::Page { peer: peer.clone(), before: *before, rows }
+                rows.drain(..rows.len().saturating_sub(*limit as usize));
+                Answer::Page { peer: peer.clone(), before: *before, limit: *limit, rows }
             }
             Effect::Contact(peer) => {
                 let known = self.contacts.iter().find(|known| known.peer == *peer)?;

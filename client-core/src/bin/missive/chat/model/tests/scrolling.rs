@@ -121,7 +121,7 @@ fn an_answer_about_another_conversation_is_passed_over() {
     let mut rig = rig(3);
     rig.screen();
     let rows = vec![(99, rig.stored[0].clone())];
-    rig.model.answer(Answer::Page { peer: address("carol@one.example"), before: None, rows }, rig.now);
+    rig.model.answer(Answer::Page { peer: address("carol@one.example"), before: None, limit: PAGE, rows }, rig.now);
     let thread = rig.model.thread.as_ref().unwrap();
     assert_eq!(thread.sheet(&[], 40).rows.len(), 3);
     assert!(!rig.asked.iter().any(|effect| matches!(effect, Effect::Page { .. })));

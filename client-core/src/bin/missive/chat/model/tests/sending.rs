@@ -117,10 +117,13 @@ fn a_message_that_waits_for_another_homeserver_says_where_it_is() {
     rig.model.event(Event::Status(change.clone()), rig.now);
     rig.see("A message is held by one.example until two.example takes it");
     rig.outgoing(BOB, "again", "sent");
-    change.state = client_core::wire::State::Received;
+    change.id = rig.stored[1].id;
     rig.model.event(Event::Status(change.clone()), rig.now);
     rig.see("2 messages are held by one.example until two.example takes them");
-    rig.stored.iter_mut().for_each(|message| message.state = Some(client_core::wire::State::Received));
+    change.state = client_core::wire::State::Received;
+    rig.model.event(Event::Status(change.clone()), rig.now);
+    rig.see("A message is held by one.example");
+    change.id = rig.stored[0].id;
     rig.model.event(Event::Status(change), rig.now);
     rig.miss("held by");
 }
