@@ -3,8 +3,9 @@
 use rustix::process::Signal;
 
 use crate::{
-    people::{AtTerminal as _, homeserver, missivectl},
+    people::{AtTerminal as _, SIZE, homeserver, missivectl},
     process::User,
+    terminal::Terminal,
 };
 
 #[tokio::test(flavor = "multi_thread")]
@@ -85,6 +86,17 @@ async fn a_broken_storage_ends_it_and_what_was_typed_is_not_lost() {
     assert_eq!(a.ended_and_restored(), 6);
     assert!(a.text().contains("not sent to bob@one.example: unlucky"), "{}", a.text());
     assert!(a.text().contains("missive: "), "{}", a.text());
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_panic_is_told_on_a_terminal_that_is_as_before() {
+    let server = homeserver().await;
+    let alice = User::register(&server, "alice");
+    let mut command = alice.command(&["chat"]);
+    command.env("MISSIVE_FAULT", "draw");
+    let mut a = Terminal::run(command, SIZE);
+    assert_eq!(a.ended_and_restored(), 101);
+    assert!(a.text().starts_with("missive: panicked at") && a.text().contains("a test asks"), "{}", a.text());
 }
 
 #[tokio::test(flavor = "multi_thread")]

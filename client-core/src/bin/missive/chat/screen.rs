@@ -59,6 +59,8 @@ impl Screen {
 
     /// Shows the model, in the size that the terminal has now.
     pub(super) fn draw(&mut self, model: &mut Model) -> Result<(), Failure> {
+        #[cfg(debug_assertions)]
+        assert!(std::env::var_os("MISSIVE_FAULT").is_none_or(|point| point != "draw"), "a test asks for a panic");
         self.terminal.draw(|frame| {
             let area = frame.area();
             model.resize(area.width, area.height);
