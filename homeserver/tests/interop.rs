@@ -102,11 +102,21 @@ fn missive_cannot_read(alice: &User, bob: &mut Official) {
     listener.succeed();
 }
 
-/// What the other side cannot read is shown as such, and the next message begins a session anew.
+/// What the other side cannot read comes again under a session begun anew; what it cannot read twice is shown as such.
 fn missive_is_not_read(alice: &User, bob: &mut Official) {
-    bob.tell(&json!({"do": "damageNext"}));
+    bob.tell(&json!({"do": "damageNext", "count": 1}));
+    assert_eq!(alice.send(bob.address(), "twice", "received")["state"], "received");
+    bob.event("unreadable");
+    let message = bob.event("message");
+    assert_eq!((&message["kind"], &message["text"]), (&json!("preKey"), &json!("twice")));
+
+    // Until it is answered, each message builds the session, and what is damaged of that does not matter any more.
+    bob.send(&alice.address(), &["understood".to_owned()]);
+    alice.listen(&["--count", "1"]).succeed();
+    bob.tell(&json!({"do": "damageNext", "count": 2}));
     let output = alice.missive(&["send", &bob.address(), "damaged", "--wait", "received"]).output().unwrap();
     assert_eq!(output.status.code(), Some(5), "refused or undeliverable");
+    bob.event("unreadable");
     bob.event("unreadable");
     let history = alice.history(bob.address());
     let last = history.last().unwrap();

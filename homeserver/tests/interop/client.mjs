@@ -17,7 +17,7 @@ export class Client {
   #account;
   #signal;
   #connection;
-  #damageNext = false;
+  #damageNext = 0;
 
   /** `say` is given what happens. */
   constructor(say) {
@@ -76,9 +76,9 @@ export class Client {
     }
   }
 
-  /** Damages the next ciphertext that comes in. */
-  damageNext() {
-    this.#damageNext = true;
+  /** Damages the next so many ciphertexts that come in. */
+  damageNext({ count }) {
+    this.#damageNext = count;
   }
 
   async #take(frame) {
@@ -125,8 +125,8 @@ export class Client {
   async #decrypt(frame) {
     const { sender, senderDevice, kind, content } = frame;
     const sent = fromBase64(content);
-    const ciphertext = this.#damageNext ? damageBytes(sent) : sent;
-    this.#damageNext = false;
+    const ciphertext = this.#damageNext > 0 ? damageBytes(sent) : sent;
+    this.#damageNext = Math.max(0, this.#damageNext - 1);
     const { plaintext, epoch } = await this.#signal.decrypt(sender, senderDevice, kind, ciphertext);
     try {
       const text = decodeText(plaintext, frame, this.#account.address);

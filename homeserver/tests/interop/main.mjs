@@ -12,7 +12,7 @@ const COMMANDS = {
   disconnect: () => client.disconnect(),
   claim: (command) => client.claim(command),
   send: (command) => client.send(command),
-  damageNext: () => client.damageNext(),
+  damageNext: (command) => client.damageNext(command),
 };
 
 for await (const line of createInterface({ input: process.stdin })) {
