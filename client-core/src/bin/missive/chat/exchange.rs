@@ -44,14 +44,37 @@ pub(super) enum Note {
 /// What has become of an [`Effect`].
 #[derive(Debug)]
 pub(super) enum Answer {
-    List { conversations: Vec<Conversation>, contacts: Vec<Contact> },
-    Page { peer: Address, before: Option<i64>, limit: u32, rows: Vec<(i64, StoredMessage)> },
+    List {
+        conversations: Vec<Conversation>,
+        contacts: Vec<Contact>,
+    },
+    Page {
+        peer: Address,
+        before: Option<i64>,
+        limit: u32,
+        rows: Vec<(i64, StoredMessage)>,
+    },
     Contact(Contact),
-    Sent { peer: Address, ticket: u64 },
-    NotSent { peer: Address, ticket: u64, why: Why },
+    /// With the newest messages, of which it is one.
+    Sent {
+        peer: Address,
+        ticket: u64,
+        rows: Vec<(i64, StoredMessage)>,
+    },
+    NotSent {
+        peer: Address,
+        ticket: u64,
+        why: Why,
+    },
     Read,
-    Found { text: String, found: Result<Found, String> },
-    Safety { peer: Address, number: Result<Safety, String> },
+    Found {
+        text: String,
+        found: Result<Found, String>,
+    },
+    Safety {
+        peer: Address,
+        number: Result<Safety, String>,
+    },
     Accepted(Address),
     Noted(Address),
     Failed(String),

@@ -116,7 +116,7 @@ impl Model {
 
     /// What is to be done now.
     pub(super) fn take_effects(&mut self) -> Vec<Effect> {
-        self.effects.extend(self.list.want());
+        self.effects.extend(self.list.want(self.now));
         self.effects.extend(self.outbox.ready());
         let more = self.nears_top();
         self.effects.extend(self.thread.as_mut().and_then(|thread| thread.want(more)));
@@ -161,7 +161,11 @@ impl Model {
             _ => None,
         };
         let notice = self.notice.as_ref().map(|(_, until)| *until);
-        [panel, countdown, notice, self.outbox.deadline()].into_iter().flatten().filter(|at| *at > self.now).min()
+        [panel, countdown, notice, self.outbox.deadline(), self.list.deadline()]
+            .into_iter()
+            .flatten()
+            .filter(|at| *at > self.now)
+            .min()
     }
 
     pub(super) fn resize(&mut self, columns: u16, rows: u16) {

@@ -5,7 +5,7 @@ use std::future::pending;
 use client_core::{Client, Error, SignalError, wire::Address};
 use tokio::task::JoinSet;
 
-use super::exchange::{Answer, Effect, Found, Note, Safety, Why};
+use super::exchange::{Answer, Effect, FRESH, Found, Note, Safety, Why};
 use crate::failure::Failure;
 
 /// What was begun and is not done.
@@ -57,7 +57,7 @@ async fn perform(client: &Client, effect: Effect) -> Result<Answer, Error> {
         }
         Effect::Contact(peer) => Answer::Contact(account.contact(&peer).await?),
         Effect::Send { peer, ticket, text } => match client.send(&peer, &text).await {
-            Ok(_) => Answer::Sent { peer, ticket },
+            Ok(_) => Answer::Sent { ticket, rows: account.history_before(&peer, None, FRESH).await?, peer },
             Err(error) => Answer::NotSent { peer, ticket, why: why(error)? },
         },
         Effect::Read(messages) => {

@@ -1,8 +1,13 @@
 //! The conversations, newest first.
 
+use std::time::Instant;
+
 use client_core::{Contact, Conversation, wire::Address};
 
 use crate::chat::{exchange::Effect, keys::Step, text};
+
+/// After a reading, it rests this many times as long as that took.
+const RESTS: u32 = 4;
 
 /// The list, as it was read last.
 #[derive(Debug)]
@@ -13,12 +18,15 @@ pub(in crate::chat) struct List {
     /// The conversation that is open, or would be.
     pub(in crate::chat) cursor: Option<Address>,
     stale: bool,
-    reading: bool,
+    /// Since when it is being read.
+    reading: Option<Instant>,
+    /// Until when it is left alone: where it is long, reading it must not keep the storage busy.
+    rests: Option<Instant>,
 }
 
 impl Default for List {
     fn default() -> Self {
-        Self { conversations: Vec::new(), contacts: Vec::new(), cursor: None, stale: true, reading: false }
+        Self { conversations: Vec::new(), contacts: Vec::new(), cursor: None, stale: true, reading: None, rests: None }
     }
 }
 
@@ -28,16 +36,22 @@ impl List {
         self.stale = true;
     }
 
-    pub(super) fn want(&mut self) -> Option<Effect> {
-        if self.reading || !self.stale {
+    pub(super) fn want(&mut self, now: Instant) -> Option<Effect> {
+        if self.reading.is_some() || !self.stale || self.rests.is_some_and(|until| now < until) {
             return None;
         }
-        (self.reading, self.stale) = (true, false);
+        (self.reading, self.stale) = (Some(now), false);
         Some(Effect::List)
     }
 
-    pub(super) fn read(&mut self, conversations: Vec<Conversation>, contacts: Vec<Contact>) {
-        self.reading = false;
+    /// When it is to be read again.
+    pub(super) fn deadline(&self) -> Option<Instant> {
+        self.rests.filter(|_| self.stale && self.reading.is_none())
+    }
+
+    pub(super) fn read(&mut self, conversations: Vec<Conversation>, contacts: Vec<Contact>, now: Instant) {
+        let took = self.reading.take().map(|since| now.saturating_duration_since(since));
+        self.rests = took.map(|took| now + took * RESTS);
         (self.conversations, self.contacts) = (conversations, contacts);
     }
 

@@ -9,7 +9,7 @@ use client_core::{
 
 use super::{Link, Model, Panel, card::Card, list::label};
 use crate::chat::{
-    exchange::{Answer, Effect, Why},
+    exchange::{Answer, Effect, FRESH, Why},
     text,
 };
 
@@ -42,7 +42,7 @@ impl Model {
         self.now = now;
         match answer {
             Answer::List { conversations, contacts } => {
-                self.list.read(conversations, contacts);
+                self.list.read(conversations, contacts, now);
                 if let Some(thread) = &mut self.thread
                     && let Some(known) = self.list.of(&thread.peer)
                 {
@@ -59,9 +59,12 @@ impl Model {
                     thread.contact = contact;
                 }
             }
-            Answer::Sent { peer, ticket } => {
+            Answer::Sent { peer, ticket, rows } => {
                 self.outbox.sent(&peer, ticket);
-                self.changed(Some(&peer));
+                self.list.changed();
+                if let Some(thread) = self.thread.as_mut().filter(|thread| thread.peer == peer) {
+                    thread.take(None, FRESH, rows);
+                }
             }
             Answer::NotSent { peer, ticket, why } => self.not_sent(&peer, ticket, why),
             Answer::Read => self.list.changed(),

@@ -114,9 +114,14 @@ impl Thread {
         Some(Effect::Page { peer: self.peer.clone(), before, limit })
     }
 
-    /// Takes a page in.
+    /// Takes in the page that was asked for.
     pub(super) fn page(&mut self, before: Option<i64>, limit: u32, rows: Vec<(i64, StoredMessage)>) {
         self.reading = false;
+        self.take(before, limit, rows);
+    }
+
+    /// Takes in rows before a position, or the newest, of which there are fewer than the limit only at the beginning.
+    pub(super) fn take(&mut self, before: Option<i64>, limit: u32, rows: Vec<(i64, StoredMessage)>) {
         let full = rows.len() >= limit as usize;
         let low = rows.first().map(|(position, _)| *position);
         let newest = self.rows.keys().next_back().copied();
@@ -133,7 +138,13 @@ impl Thread {
             }
             (Some(_), None) => self.complete = !full,
         }
-        self.rows.extend(rows);
+        for (position, mut row) in rows {
+            // It may have been read before a status came that is known already. States only rise.
+            if let Some(known) = self.rows.get(&position).filter(|known| known.state > row.state) {
+                (row.state, row.code) = (known.state, known.code);
+            }
+            self.rows.insert(position, row);
+        }
     }
 
     /// Received messages among the shown that nobody has seen before, given how many there are in the conversation.

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use client_core::Event;
+use client_core::{Event, StatusChange, wire::State};
 use crossterm::event::KeyCode;
 
 use super::rig::{Rig, address};
@@ -33,9 +33,23 @@ fn a_message_that_was_pasted_in_lines_is_one_message() {
     rig.see("me: one");
     assert_eq!(rig.asked, [send(1, "one\ntwo\nthree")]);
     rig.outgoing(BOB, "one\ntwo\nthree", "");
-    rig.model.answer(Answer::Sent { peer: address(BOB), ticket: 1 }, rig.now);
+    let rows = vec![(0, rig.stored[0].clone())];
+    rig.model.answer(Answer::Sent { peer: address(BOB), ticket: 1, rows }, rig.now);
     rig.see("12:00 me: one\n");
     rig.see("three  …");
+}
+
+#[test]
+fn a_tick_that_came_does_not_go_when_an_older_reading_comes() {
+    let mut rig = rig();
+    rig.outgoing(BOB, "hello", "sent");
+    let old = vec![(0, rig.stored[0].clone())];
+    rig.model.answer(Answer::Sent { peer: address(BOB), ticket: 1, rows: old.clone() }, rig.now);
+    rig.see("me: hello  ✓\n");
+    let change = StatusChange { id: rig.stored[0].id, receiver: address(BOB), state: State::Received, code: None };
+    rig.model.event(Event::Status(change), rig.now);
+    rig.model.answer(Answer::Page { peer: address(BOB), before: None, limit: 8, rows: old }, rig.now);
+    rig.see("me: hello  ✓✓");
 }
 
 #[test]
@@ -53,7 +67,7 @@ fn what_fails_for_now_is_sent_when_the_connection_is_back() {
     rig.model.event(Event::Connected { pending: 0 }, rig.now);
     rig.screen();
     assert_eq!(rig.asked, [send(1, "hello"), send(1, "hello")]);
-    rig.model.answer(Answer::Sent { peer: address(BOB), ticket: 1 }, rig.now);
+    rig.model.answer(Answer::Sent { peer: address(BOB), ticket: 1, rows: Vec::new() }, rig.now);
     rig.control('c');
     assert!(rig.model.left);
 }
@@ -108,19 +122,14 @@ fn a_new_identity_key_asks_for_acceptance() {
 fn a_message_that_waits_for_another_homeserver_says_where_it_is() {
     let mut rig = rig();
     rig.outgoing(BOB, "hello", "sent");
-    let mut change = client_core::StatusChange {
-        id: rig.stored[0].id,
-        receiver: address(BOB),
-        state: client_core::wire::State::Sent,
-        code: None,
-    };
+    let mut change = StatusChange { id: rig.stored[0].id, receiver: address(BOB), state: State::Sent, code: None };
     rig.model.event(Event::Status(change.clone()), rig.now);
     rig.see("A message is held by one.example until two.example takes it");
     rig.outgoing(BOB, "again", "sent");
     change.id = rig.stored[1].id;
     rig.model.event(Event::Status(change.clone()), rig.now);
     rig.see("2 messages are held by one.example until two.example takes them");
-    change.state = client_core::wire::State::Received;
+    change.state = State::Received;
     rig.model.event(Event::Status(change.clone()), rig.now);
     rig.see("A message is held by one.example");
     change.id = rig.stored[0].id;
