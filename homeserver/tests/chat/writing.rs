@@ -3,13 +3,7 @@
 use crate::{
     people::{AtTerminal as _, homeserver},
     process::User,
-    terminal::Terminal,
 };
-
-/// The cursor's place.
-fn cursor(terminal: &Terminal) -> (u16, u16) {
-    terminal.screen().cursor_position()
-}
 
 #[tokio::test(flavor = "multi_thread")]
 async fn ticks_rise_from_sent_to_read() {
@@ -44,12 +38,12 @@ async fn a_message_that_comes_while_one_types_disturbs_nothing() {
     a.keys("\u{1b}[D");
     let column = a.find("> half a sentense").1 + 2 + 14;
     a.wait("the cursor on the last letter", |screen| screen.cursor_position().1 == column);
-    let before = cursor(&a);
+    let before = a.screen().cursor_position();
     for text in ["one", "two", "three"] {
         bob.send(&alice, text, "sent");
         a.see(&format!("bob: {text}"));
         a.see("> half a sentense");
-        assert_eq!(cursor(&a), before);
+        a.wait("the cursor where it was", |screen| screen.cursor_position() == before);
     }
     a.keys("\u{7f}c\r");
     a.see("me: half a sentence  ✓");

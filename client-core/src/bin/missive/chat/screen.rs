@@ -1,7 +1,7 @@
 //! The terminal, taken over and always given back.
 
 use std::{
-    io::{self, Stdout, stdout},
+    io::{self, BufWriter, Stdout, stdout},
     panic::{AssertUnwindSafe, resume_unwind, set_hook, take_hook},
     sync::{Arc, Mutex, PoisonError},
 };
@@ -19,11 +19,14 @@ use super::{
     model::Model,
     view::{self, Theme},
 };
-use crate::failure::Failure;
+use crate::{failure::Failure, output::printable};
+
+/// A screen that changes goes out in one piece, so that no half of it is seen, nor the cursor on its way.
+const FRAME_BYTES: usize = 64 * 1024;
 
 /// The whole screen, until it is dropped.
 pub(super) struct Screen {
-    terminal: Terminal<CrosstermBackend<Stdout>>,
+    terminal: Terminal<CrosstermBackend<BufWriter<Stdout>>>,
     theme: Theme,
     _guard: Guard,
 }
@@ -45,7 +48,7 @@ pub(super) async fn on_screen(run: impl AsyncFnOnce(&mut Screen) -> Result<(), F
     let outcome = AssertUnwindSafe(running).catch_unwind().await;
     set_hook(previous);
     outcome.unwrap_or_else(|panic| {
-        eprintln!("missive: {}", last_words.lock().unwrap_or_else(PoisonError::into_inner));
+        eprintln!("missive: {}", printable(&last_words.lock().unwrap_or_else(PoisonError::into_inner)));
         resume_unwind(panic)
     })
 }
@@ -53,7 +56,7 @@ pub(super) async fn on_screen(run: impl AsyncFnOnce(&mut Screen) -> Result<(), F
 impl Screen {
     fn enter() -> Result<Self, Failure> {
         let guard = Guard::enter()?;
-        let terminal = Terminal::new(CrosstermBackend::new(stdout()))?;
+        let terminal = Terminal::new(CrosstermBackend::new(BufWriter::with_capacity(FRAME_BYTES, stdout())))?;
         Ok(Self { terminal, theme: Theme::of_environment(), _guard: guard })
     }
 
