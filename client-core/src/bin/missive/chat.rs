@@ -50,7 +50,9 @@ pub(crate) async fn chat(global: &Global, output: &Output, args: Chat) -> Result
     };
     // Whatever is left is done over the next connection.
     let _ = timeout(FAREWELL, farewell).await;
-    for (peer, text) in model.outbox.all() {
+    // Whoever leaves knows what they leave; an end that comes by itself takes nothing along.
+    let lost = if outcome.is_err() { model.unsent() } else { model.outbox.all().collect() };
+    for (peer, text) in lost {
         output.remark(&format!("not sent to {peer}: {text}"), "unsent");
     }
     outcome

@@ -114,6 +114,13 @@ impl Model {
         }
     }
 
+    /// What would be lost now: what is not sent, and what is being written.
+    pub(super) fn unsent(&self) -> Vec<(&Address, &str)> {
+        let open = self.thread.as_ref().map(|thread| (&thread.peer, &self.draft));
+        let drafts = self.drafts.iter().chain(open).map(|(peer, draft)| (peer, draft.text()));
+        self.outbox.all().chain(drafts.filter(|(_, text)| !text.is_empty())).collect()
+    }
+
     /// What is to be done now.
     pub(super) fn take_effects(&mut self) -> Vec<Effect> {
         self.effects.extend(self.list.want(self.now));
