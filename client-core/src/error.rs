@@ -64,6 +64,15 @@ pub enum Error {
     /// The receiver is blocked here.
     #[error("{0} is blocked: unblock them first")]
     Blocked(Address),
+    /// This computer has another account under that address.
+    #[error("this computer keeps another account that was called {0}: use another --home for this one")]
+    OtherAccount(Address),
+    /// The account's keys are on this computer already.
+    #[error("{0} is on this computer already: log in instead")]
+    AlreadyHere(Address),
+    /// The safety number is not about the contact's newest identity key any more.
+    #[error("the identity key of {0} is another one by now: compare the safety number again")]
+    OtherIdentity(Address),
     /// A petname that cannot be used.
     #[error("a petname has 1 to 64 characters, none of them a control character")]
     InvalidPetname,

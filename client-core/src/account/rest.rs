@@ -1,6 +1,6 @@
 //! Requests to the homeserver: bounded in time and size, following no redirect, answers mapped to [`Error`].
 
-use std::time::Duration;
+use std::{net::IpAddr, time::Duration};
 
 use missive_wire::{Code, Data, ErrorBody};
 use reqwest::{Method, RequestBuilder, Response, StatusCode, Url, header, header::HeaderValue, redirect::Policy};
@@ -47,6 +47,16 @@ impl Rest {
         let base = Url::parse(server).map_err(|error| Error::InvalidServer(error.to_string()))?;
         if !matches!(base.scheme(), "http" | "https") || base.host_str().is_none() {
             return Err(Error::InvalidServer("it begins with https:// or http:// and names a host".to_owned()));
+        }
+        if !base.username().is_empty()
+            || base.password().is_some()
+            || base.query().is_some()
+            || base.fragment().is_some()
+        {
+            return Err(Error::InvalidServer("it names a host and, at most, a port and a path".to_owned()));
+        }
+        if base.scheme() == "http" && !is_this_computer(&base) {
+            return Err(Error::InvalidServer("http:// is for this computer only: passwords need https://".to_owned()));
         }
         // One provider is compiled in; whoever installed it first, it is that one.
         let _ = rustls::crypto::aws_lc_rs::default_provider().install_default();
@@ -113,6 +123,14 @@ impl Answer {
         serde_json::from_slice::<Data<T>>(&self.body)
             .map(|answer| answer.data)
             .map_err(|error| Error::UnexpectedAnswer(error.to_string()))
+    }
+}
+
+fn is_this_computer(url: &Url) -> bool {
+    let host = url.host_str().unwrap_or_default();
+    match host.trim_matches(['[', ']']).parse::<IpAddr>() {
+        Ok(address) => address.is_loopback(),
+        Err(_) => host == "localhost" || host.ends_with(".localhost"),
     }
 }
 

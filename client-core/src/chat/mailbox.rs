@@ -40,6 +40,20 @@ pub struct Mailbox {
     publishing: Mutex<()>,
 }
 
+/// How often whole sets of keys were made, and on which day.
+const RENEWALS: &[u8] = b"renewals";
+const RENEWALS_A_DAY: u32 = 4;
+
+/// Another server's incarnation is acted on hourly at most.
+const AN_HOUR_MILLIS: i64 = 60 * 60 * 1000;
+
+/// What another server's incarnation was, and when that was acted on.
+#[derive(Serialize, Deserialize)]
+struct PeerSeen {
+    incarnation: Uuid,
+    at: i64,
+}
+
 /// A `read` status that the server has not noted.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) struct OwedRead {
@@ -80,17 +94,17 @@ impl Mailbox {
 
     /// Public keys that were made and perhaps not published: publishing the same again does no harm.
     pub async fn pending_upload(&self) -> Result<Option<KeyUpload>, Error> {
-        Ok(self.owner().await.signal()?.pending_upload().await?)
+        Ok(self.owner().await?.signal()?.pending_upload().await?)
     }
 
     /// Notes that the pending keys have been published.
     pub async fn upload_done(&self) -> Result<(), Error> {
-        Ok(self.owner().await.signal()?.upload_done().await?)
+        Ok(self.owner().await?.signal()?.upload_done().await?)
     }
 
     /// Builds sessions from a claimed bundle.
     pub async fn learn_bundle(&self, address: &Address, bundle: &ClaimedBundle) -> Result<(), Error> {
-        let owner = self.owner().await;
+        let owner = self.owner().await?;
         let mut batch = Batch::default();
         let learnt = owner.signal()?.learn_bundle(&mut batch, address, bundle).await;
         match learnt {
@@ -101,24 +115,38 @@ impl Mailbox {
         Ok(learnt?)
     }
 
-    /// Trusts the changed identity key of a contact. Says whether there was one.
-    pub async fn accept_identity(&self, address: &Address) -> Result<bool, Error> {
-        Ok(self.owner().await.signal()?.accept_identity(address).await?)
+    /// Trusts the changed identity key that this safety number is about. Says whether there was one. Fails with
+    /// [`Error::OtherIdentity`] if that is not the newest key any more.
+    pub async fn accept_identity(&self, number: &SafetyNumber) -> Result<bool, Error> {
+        let accepted = self.owner().await?.signal()?.accept_identity(number).await?;
+        accepted.ok_or_else(|| Error::OtherIdentity(number.with().clone()))
+    }
+
+    /// Forgets a changed identity key that waits for acceptance. Says whether there was one.
+    pub async fn reject_identity(&self, address: &Address) -> Result<bool, Error> {
+        Ok(self.owner().await?.signal()?.reject_identity(address).await?)
     }
 
     /// Encrypts a text and puts it into the outbox. Fails with [`SignalError::NoSession`] when the receiver's bundle must
     /// be learnt first.
     pub async fn compose(&self, to: &Address, text: &str) -> Result<MessageId, Error> {
-        outbox::compose(self, &self.owner().await, to, text, |_, _| Ok(())).await
+        outbox::compose(self, &self.owner().await?, to, text, |_, _| Ok(())).await
     }
 
     /// As [`Mailbox::compose`], for another process: in the same commit, it learns which message that was.
     pub(crate) async fn compose_handed(&self, handed: &Handed) -> Result<MessageId, Error> {
+        let owner = self.owner().await?;
+        // It may have been done since it was looked at.
+        match Handed::load(&self.storage, handed.id).await?.map(|row| row.outcome) {
+            None => return Err(Error::OwnerGone),
+            Some(Some(outcome)) => return outcome.into_result(&handed.to),
+            Some(None) => {}
+        }
         let today = day(self.now());
         let note = |batch: &mut Batch, id| {
             Handed { outcome: Some(Outcome::Composed(id)), text: String::new(), ..handed.clone() }.save(batch, today)
         };
-        outbox::compose(self, &self.owner().await, &handed.to, &handed.text, note).await
+        outbox::compose(self, &owner, &handed.to, &handed.text, note).await
     }
 
     /// Messages that wait to be encrypted again, oldest first.
@@ -129,29 +157,29 @@ impl Mailbox {
     /// Encrypts a message again and puts it into the outbox. Fails with [`SignalError::NoSession`] when the receiver's
     /// bundle must be learnt first.
     pub async fn encrypt_again(&self, again: &Again) -> Result<(), Error> {
-        again::encrypt(self, &self.owner().await, again).await
+        again::encrypt(self, &self.owner().await?, again).await
     }
 
     /// Gives up a message that waits to be encrypted again.
     pub async fn give_up(&self, again: &Again, code: Code) -> Result<Option<StatusChange>, Error> {
-        let _owner = self.owner().await;
+        let _owner = self.owner().await?;
         again::give_up(self, again, code).await
     }
 
     /// Takes a message in: decrypts it and stores it with the state that it leaves behind, in one commit. Afterwards, and
     /// only then, it may be acknowledged.
     pub async fn receive(&self, delivered: &Delivered) -> Result<Received, Error> {
-        inbox::receive(self, &self.owner().await, delivered).await
+        inbox::receive(self, &self.owner().await?, delivered).await
     }
 
     /// Takes a status update in. Afterwards, and only then, it may be acknowledged.
     pub async fn apply_status(&self, update: &StatusUpdate) -> Result<Applied, Error> {
-        status::apply(self, &self.owner().await, update).await
+        status::apply(self, &self.owner().await?, update).await
     }
 
     /// Notes that a message will never be taken by the homeserver in this form.
     pub async fn fail(&self, id: MessageId, code: Code) -> Result<Failed, Error> {
-        status::fail(self, &self.owner().await, id, code).await
+        status::fail(self, &self.owner().await?, id, code).await
     }
 
     /// Ciphertexts that nobody has acknowledged, after a position, in order.
@@ -167,7 +195,7 @@ impl Mailbox {
     /// Heeds the homeserver's incarnation: after a change everything unacknowledged counts as not sent. Also forgets the
     /// triples that are older than a message may become.
     pub async fn greet(&self, incarnation: Uuid) -> Result<(), Error> {
-        let _owner = self.owner().await;
+        let _owner = self.owner().await?;
         let mut batch = Batch::default();
         inbox::forget_old(&mut batch, self.now());
         batch.forget(Table::Handed, day(self.now()) - 1);
@@ -184,9 +212,13 @@ impl Mailbox {
     /// Heeds another server's incarnation, once: everything that its accounts have not acknowledged counts as not sent.
     /// Says whether that was anything.
     pub async fn peer_greets(&self, peer: &PeerIncarnation) -> Result<bool, Error> {
-        let _owner = self.owner().await;
+        let _owner = self.owner().await?;
         let key = format!("incarnation of {}", peer.server);
-        if self.storage.get::<Uuid>(Table::Meta, key.as_bytes()).await? == Some(peer.incarnation) {
+        let known: Option<PeerSeen> = self.storage.get(Table::Meta, key.as_bytes()).await?;
+        let now = self.now().millis();
+        let is_new =
+            |known: &PeerSeen| known.incarnation != peer.incarnation && (now - known.at).abs() >= AN_HOUR_MILLIS;
+        if known.as_ref().is_some_and(|known| !is_new(known)) {
             return Ok(false);
         }
         let mut batch = Batch::default();
@@ -195,7 +227,7 @@ impl Mailbox {
             // Nothing is remembered of servers that are only named.
             return Ok(false);
         }
-        batch.put(Table::Meta, key, &peer.incarnation)?;
+        batch.put(Table::Meta, key, &PeerSeen { incarnation: peer.incarnation, at: now })?;
         self.storage.commit(batch).await?;
         Ok(true)
     }
@@ -209,6 +241,25 @@ impl Mailbox {
         Ok(self.storage.list_after(Table::Owed, after, limit).await?)
     }
 
+    /// The homeserver will never take this `read`, and so none of those to the same sender.
+    pub(crate) async fn reads_refused(&self, id: MessageId) -> Result<(), Error> {
+        let Some(refused) = self.storage.get::<OwedRead>(Table::Owed, id.as_bytes()).await? else { return Ok(()) };
+        let mut batch = Batch::default();
+        for owed in self.storage.list_all::<OwedRead>(Table::Owed).await? {
+            if (&owed.sender, owed.device) == (&refused.sender, refused.device) {
+                batch.delete(Table::Owed, owed.id.as_bytes());
+            }
+        }
+        Ok(self.storage.commit(batch).await?)
+    }
+
+    /// Lets go of a ciphertext that is too old to be sent again; the message stays as it is.
+    pub(crate) async fn let_go(&self, id: MessageId) -> Result<(), Error> {
+        let mut batch = Batch::default();
+        batch.delete(Table::Outbox, id.as_bytes());
+        Ok(self.storage.commit(batch).await?)
+    }
+
     pub(crate) async fn reads_noted(&self, ids: &[MessageId]) -> Result<(), Error> {
         let mut batch = Batch::default();
         for id in ids {
@@ -218,12 +269,12 @@ impl Mailbox {
     }
 
     /// Our public identity key; `None` before the keys are installed.
-    pub(crate) async fn identity_key(&self) -> Option<Vec<u8>> {
-        self.owner().await.0.as_ref().map(Signal::identity_key)
+    pub(crate) async fn identity_key(&self) -> Result<Option<Vec<u8>>, Error> {
+        Ok(self.owner().await?.0.as_ref().map(Signal::identity_key))
     }
 
     pub(crate) async fn digest(&self) -> Result<[u8; 32], Error> {
-        Ok(self.owner().await.signal()?.digest().await?)
+        Ok(self.owner().await?.signal()?.digest().await?)
     }
 
     /// Held by whoever compares and publishes keys.
@@ -233,7 +284,7 @@ impl Mailbox {
 
     /// Makes new lasting keys where the present ones are old. Says whether it did.
     pub(crate) async fn rotate(&self) -> Result<bool, Error> {
-        Ok(self.owner().await.signal()?.rotate().await?)
+        Ok(self.owner().await?.signal()?.rotate().await?)
     }
 
     /// Keeps a new identity aside until the homeserver has taken it.
@@ -241,26 +292,42 @@ impl Mailbox {
         Ok(Signal::set_aside(&self.storage, new).await?)
     }
 
-    /// Takes up the identity that was set aside, if that is the published one.
-    pub(crate) async fn take_up(&self, published: &[u8]) -> Result<bool, Error> {
-        let mut owner = self.owner().await;
-        if !Signal::take_up(&self.storage, published).await? {
-            return Ok(false);
-        }
-        *owner.0 = Signal::load(self.storage.clone(), self.clock.clone()).await?;
-        Ok(true)
+    /// The identity that was set aside.
+    pub(crate) async fn aside(&self) -> Result<Option<NewIdentity>, Error> {
+        Ok(Signal::aside(&self.storage).await?)
     }
 
-    pub(crate) async fn safety_number(&self, with: &Address) -> Result<Option<SafetyNumber>, Error> {
-        Ok(self.owner().await.signal()?.safety_number(&self.own, with).await?)
+    /// Takes up the identity that was set aside, if that is the published one.
+    pub(crate) async fn take_up(&self, published: &[u8]) -> Result<bool, Error> {
+        let mut owner = self.owner().await?;
+        // Read anew by whoever comes next, wherever this ends.
+        *owner.0 = None;
+        Ok(Signal::take_up(&self.storage, published).await?)
+    }
+
+    /// The safety number with an account, of its newest identity key, accepted or not; `None` where none is known.
+    pub async fn safety_number(&self, with: &Address) -> Result<Option<SafetyNumber>, Error> {
+        Ok(self.owner().await?.signal()?.safety_number(&self.own, with).await?)
     }
 
     pub(crate) async fn top_up(&self, ec: u32, kyber: u32) -> Result<(), Error> {
-        Ok(self.owner().await.signal()?.top_up(ec, kyber).await?)
+        Ok(self.owner().await?.signal()?.top_up(ec, kyber).await?)
+    }
+
+    /// Whether a whole new set of keys may be made once more today: a homeserver that keeps none would have them made for
+    /// ever.
+    pub(crate) async fn may_renew(&self) -> Result<bool, Error> {
+        let today = day(self.now());
+        let (at, count) = self.storage.get::<(i64, u32)>(Table::Meta, RENEWALS).await?.unwrap_or_default();
+        let count = if at == today { count + 1 } else { 1 };
+        let mut batch = Batch::default();
+        batch.put(Table::Meta, RENEWALS, &(today, count))?;
+        self.storage.commit(batch).await?;
+        Ok(count <= RENEWALS_A_DAY)
     }
 
     pub(crate) async fn renew(&self, highest: u32) -> Result<(), Error> {
-        Ok(self.owner().await.signal()?.renew(highest).await?)
+        Ok(self.owner().await?.signal()?.renew(highest).await?)
     }
 
     pub(crate) fn generate(&self) -> Result<NewIdentity, Error> {
@@ -269,22 +336,21 @@ impl Mailbox {
 
     /// Stores a new identity in the place of the old one.
     pub(crate) async fn replace(&self, new: NewIdentity, published: bool) -> Result<(), Error> {
-        let mut owner = self.owner().await;
-        Signal::install(&self.storage, new, published).await?;
-        *owner.0 = Signal::load(self.storage.clone(), self.clock.clone()).await?;
-        Ok(())
-    }
-
-    pub(super) fn clock(&self) -> &Clock {
-        &self.clock
+        let mut owner = self.owner().await?;
+        *owner.0 = None;
+        Ok(Signal::install(&self.storage, new, published).await?)
     }
 
     pub(crate) fn now(&self) -> Timestamp {
         self.clock.timestamp()
     }
 
-    async fn owner(&self) -> Owner<'_> {
-        Owner(self.signal.lock().await)
+    async fn owner(&self) -> Result<Owner<'_>, Error> {
+        let mut signal = self.signal.lock().await;
+        if signal.is_none() {
+            *signal = Signal::load(self.storage.clone(), self.clock.clone()).await?;
+        }
+        Ok(Owner(signal))
     }
 }
 

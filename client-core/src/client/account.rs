@@ -8,7 +8,7 @@ use tokio::sync::Notify;
 
 use super::Options;
 use crate::{
-    Clock, Contact, Conversation, Error, Namespace, Storage, StoredMessage,
+    Clock, Contact, Conversation, Error, Namespace, SafetyNumber, Storage, StoredMessage,
     account::Session,
     chat::{conversations, handed::Handed, mailbox, sent_key},
     clock::day,
@@ -157,9 +157,15 @@ impl Account {
         contacts::set_petname(&self.storage, address, petname).await
     }
 
-    /// Notes that the safety number with an account was compared, or takes that back.
-    pub async fn set_verified(&self, address: &Address, verified: bool) -> Result<(), Error> {
-        contacts::set_verified(&self.storage, address, verified).await
+    /// Notes that a safety number was compared. Fails with [`Error::OtherIdentity`] if it is not about the key that is
+    /// trusted now: a changed key is to be accepted first.
+    pub async fn verify(&self, number: &SafetyNumber) -> Result<(), Error> {
+        contacts::verify(&self.storage, number).await
+    }
+
+    /// Takes back that the safety number with an account was compared.
+    pub async fn unverify(&self, address: &Address) -> Result<(), Error> {
+        contacts::unverify(&self.storage, address).await
     }
 
     /// Puts an account's messages aside unseen from now on, or ends that.
@@ -178,9 +184,14 @@ impl Account {
         self.session.ask(Method::GET, &["users", name, "keys", "count"]).await
     }
 
-    /// Has the process that owns the keys encrypt and send a text, and waits until it is encrypted. Fails with
-    /// [`Error::OwnerGone`] when there is none any more: the text has not been taken then.
+    /// Has the process that owns the keys encrypt and send a text, and waits until it is encrypted: as long as the owner
+    /// lives and has no connection open, for ever. Given up meanwhile, the text is sent all the same when an owner comes
+    /// to it within a day. Fails with [`Error::OwnerGone`] when there is no owner any more: the text has not been taken
+    /// then.
     pub async fn hand_over(&self, to: &Address, text: &str, accept_identity: bool) -> Result<MessageId, Error> {
+        if self.storage.is_owner() {
+            return Err(Error::OwnerGone);
+        }
         let handed = Handed::new(to, text, accept_identity);
         let mut batch = Batch::default();
         handed.save(&mut batch, day(self.clock.timestamp()))?;

@@ -309,12 +309,12 @@ fn place(temporary: &Path, path: &Path) -> std::io::Result<()> {
 
 /// A name is durable when its directory is.
 #[cfg(unix)]
-fn sync_directory(path: &Path) -> std::io::Result<()> {
+pub(super) fn sync_directory(path: &Path) -> std::io::Result<()> {
     let directory = path.parent().filter(|parent| !parent.as_os_str().is_empty()).unwrap_or(Path::new("."));
     fs::File::open(directory)?.sync_all()
 }
 
 #[cfg(not(unix))]
-fn sync_directory(_path: &Path) -> std::io::Result<()> {
+pub(super) fn sync_directory(_path: &Path) -> std::io::Result<()> {
     Ok(())
 }

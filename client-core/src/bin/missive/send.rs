@@ -99,7 +99,7 @@ impl Letter {
     async fn compose(&self, client: &Client) -> Result<MessageId, Error> {
         match client.send(&self.to, &self.text).await {
             Err(Error::Signal(SignalError::IdentityChanged(_))) if self.accept => {
-                client.accept_identity(&self.to).await?;
+                client.accept_identity(&client.safety_number(&self.to).await?).await?;
                 client.send(&self.to, &self.text).await
             }
             result => result,
