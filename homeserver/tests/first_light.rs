@@ -7,16 +7,14 @@ mod process;
 use std::{
     collections::HashSet,
     fs,
-    io::{BufRead as _, BufReader},
-    path::{Path, PathBuf},
-    process::{Child, ChildStdout, Command, Output, Stdio},
+    process::{Command, Stdio},
     time::{Duration, Instant},
 };
 
 use base64::{Engine as _, engine::general_purpose::STANDARD};
 use libsignal_core::curve::{PrivateKey, PublicKey};
-use process::{Homeserver, Kind, Person, SERVER_NAME, person};
-use serde_json::{Value, json};
+use process::{Homeserver, Kind, Person, SERVER_NAME, User, person, terminal::binary};
+use serde_json::json;
 
 on_both_databases!(
     an_exchange_arrives_and_leaves_nothing,
@@ -25,96 +23,6 @@ on_both_databases!(
 );
 
 const WORDS: [&str; 3] = ["the-owl-flies-at-midnight", "bring-the-blue-folder", "no-moon-tonight"];
-
-/// Someone with the terminal client.
-struct User {
-    name: &'static str,
-    folder: PathBuf,
-}
-
-impl User {
-    fn register(server: &Homeserver, name: &'static str) -> Self {
-        let folder = server.directory.path().join(format!("client-{name}"));
-        fs::create_dir(&folder).unwrap();
-        fs::write(folder.join("password"), person::PASSWORD).unwrap();
-        let user = Self { name, folder };
-        let password = user.folder.join("password");
-        let output = user
-            .missive(&["register", name, "--server", &server.url, "--password-file", password.to_str().unwrap()])
-            .output()
-            .unwrap();
-        succeeded(&output);
-        user
-    }
-
-    fn address(&self) -> String {
-        format!("{}@{SERVER_NAME}", self.name)
-    }
-
-    fn missive(&self, arguments: &[&str]) -> Command {
-        let mut command = Command::new(binary("missive"));
-        command.arg("--home").arg(&self.folder).arg("--key-file").arg(self.folder.join("key")).arg("--json");
-        command.args(arguments).stdin(Stdio::null()).stderr(Stdio::piped());
-        command
-    }
-
-    /// Sends; the state that the message reached.
-    fn send(&self, to: &Self, text: &str, wait: &str) -> Value {
-        let output = self.missive(&["send", &to.address(), text, "--wait", wait]).output().unwrap();
-        let lines = succeeded(&output);
-        lines.into_iter().rev().find(|line| line.get("state").is_some()).expect("a line with the state")
-    }
-
-    fn listen(&self, more: &[&str]) -> Listener {
-        let arguments = [&["listen", "--timeout", "60"], more].concat();
-        let mut child = self.missive(&arguments).stdout(Stdio::piped()).spawn().unwrap();
-        let lines = BufReader::new(child.stdout.take().unwrap());
-        Listener { child, lines }
-    }
-
-    fn history(&self, with: &Self) -> Vec<Value> {
-        succeeded(&self.missive(&["history", &with.address()]).output().unwrap())
-    }
-}
-
-/// A running `missive listen --json`.
-struct Listener {
-    child: Child,
-    lines: BufReader<ChildStdout>,
-}
-
-impl Listener {
-    /// The next line of that type.
-    fn line(&mut self, kind: &str) -> Value {
-        loop {
-            let mut line = String::new();
-            assert_ne!(self.lines.read_line(&mut line).unwrap(), 0, "the listener ended before it said {kind}");
-            let value: Value = serde_json::from_str(&line).unwrap();
-            if value["type"] == kind {
-                return value;
-            }
-        }
-    }
-
-    fn succeed(mut self) {
-        let status = self.child.wait().unwrap();
-        assert!(status.success(), "{status}");
-    }
-}
-
-/// A program of the workspace, built beside the homeserver's.
-fn binary(name: &str) -> PathBuf {
-    let path = Path::new(env!("CARGO_BIN_EXE_homeserver")).with_file_name(name);
-    assert!(path.exists(), "{} is not built: run `cargo build --workspace` first", path.display());
-    path
-}
-
-fn succeeded(output: &Output) -> Vec<Value> {
-    let stderr = String::from_utf8_lossy(&output.stderr);
-    assert!(output.status.success(), "{}: {stderr}", output.status);
-    let stdout = String::from_utf8(output.stdout.clone()).unwrap();
-    stdout.lines().map(|line| serde_json::from_str(line).unwrap()).collect()
-}
 
 async fn an_exchange_arrives_and_leaves_nothing(kind: Kind) {
     let Some(mut server) = Homeserver::start(kind).await else { return };

@@ -4,6 +4,7 @@ use anyhow::Result;
 use clap::Args;
 
 use crate::{
+    node,
     postgres::{Postgres, URL_VARIABLE},
     setup,
     steps::{self, Steps},
@@ -35,6 +36,7 @@ pub(crate) fn run(options: &Options) -> Result<()> {
 fn all(options: &Options, steps: &mut Steps) -> Result<()> {
     steps.step("setup: protoc", setup::run)?;
     steps.step("setup: programs of the system", system::install_missing)?;
+    steps.step("setup: packages of Node", node::packages)?;
     if !options.quick {
         steps.step("setup: rustfmt and clippy", system::rust_components)?;
         steps.step("format", || cargo("fmt --all --check"))?;

@@ -22,12 +22,9 @@ async fn compare(session: &Session, mailbox: &Mailbox) -> Result<(), Error> {
     let count: KeyCount = session.ask(Method::GET, &["users", name, "keys", "count"]).await?;
     let own = mailbox.identity_key().await;
     match (&own, &count.identity_key) {
-        (_, Some(published)) if own.as_ref() != Some(&published.0) => {
-            // A crash may have come between the homeserver's taking a new identity and our hearing of it.
-            if !mailbox.take_up(&published.0).await? {
-                return Err(Error::IdentityReplaced);
-            }
-        }
+        // A crash may have come between the homeserver's taking a new identity and our hearing of it.
+        (_, Some(published)) if own.as_ref() != Some(&published.0) && mailbox.take_up(&published.0).await? => {}
+        (_, Some(published)) if own.as_ref() != Some(&published.0) => return Err(Error::IdentityReplaced),
         (None, _) => mailbox.install().await?,
         _ => {}
     }

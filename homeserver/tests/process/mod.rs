@@ -3,6 +3,7 @@
 
 pub mod database;
 pub mod person;
+pub mod terminal;
 
 use std::{
     fs::{self, File},
@@ -14,6 +15,7 @@ use std::{
 pub use database::{Database, Kind};
 pub use person::{Person, Socket};
 use rustix::process::{Pid, Signal, kill_process};
+pub use terminal::{Listener, User};
 
 /// The name of every homeserver of these tests.
 pub const SERVER_NAME: &str = "one.example";

@@ -78,7 +78,8 @@ async fn follow(
 async fn show_message(client: &Client, output: &Output, message: &StoredMessage, read: bool) -> Result<(), Failure> {
     output.message(message);
     let account = client.account();
-    Ok(if read { account.mark_read(&[message]).await? } else { account.mark_shown(&[message]).await? })
+    let marked = if read { account.mark_read(&[message]).await } else { account.mark_shown(&[message]).await };
+    Ok(marked?)
 }
 
 fn show(output: &Output, event: &Event) {

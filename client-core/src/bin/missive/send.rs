@@ -22,6 +22,9 @@ const TEXT_MAX_BYTES: u64 = 1024 * 1024;
 /// How often it is looked how far a message has come that another process sends.
 const LOOK: Duration = Duration::from_millis(50);
 
+/// How often it is looked whether that process still has the account open.
+const LOOKS_A_CHECK: u32 = 10;
+
 pub(crate) async fn send(global: &Global, output: &Output, args: Send) -> Result<(), Failure> {
     let mut place = Place::find(global).await?;
     // A process that has the account open, a chat or a listener, does it for us.
@@ -33,9 +36,7 @@ pub(crate) async fn send(global: &Global, output: &Output, args: Send) -> Result
     let (id, state) = loop {
         let sent = match place.client().await {
             Ok(client) => letter.send(&client, output).await,
-            Err(Failure::Client(Error::Storage(StorageError::Locked { .. }))) => {
-                letter.hand_over(&place.account().await?).await
-            }
+            Err(failure) if is_open_elsewhere(&failure) => letter.hand_over(&place, output).await,
             Err(failure) => Err(failure),
         };
         match sent {
@@ -65,10 +66,34 @@ impl Letter {
             Err(error) => return Err(error.into()),
         };
         let id = self.compose(client).await?;
-        let mut connection = connection.map_err(Failure::Kept)?;
-        let outcome = self.wait(&mut connection, output, id).await;
+        let state = self.follow(client, connection.map_err(Failure::Kept)?, output, id).await?;
+        Ok((id, state))
+    }
+
+    async fn follow(
+        &self,
+        client: &Client,
+        mut connection: Connection,
+        output: &Output,
+        id: MessageId,
+    ) -> Result<State, Failure> {
+        // It may have come that far before this process had the account.
+        let outcome = match self.reached(client.account(), id).await {
+            Ok(None) => self.wait(&mut connection, output, id).await,
+            Ok(Some(state)) => Ok(state),
+            Err(failure) => Err(failure),
+        };
         connection.close().await;
-        Ok((id, outcome?))
+        outcome
+    }
+
+    /// The state that a message has reached, if it is far enough.
+    async fn reached(&self, account: &Account, id: MessageId) -> Result<Option<State>, Failure> {
+        let message = account.sent(id).await?;
+        match message.as_ref().and_then(|message| message.state) {
+            Some(State::Undeliverable) => Err(Failure::Undeliverable(message.and_then(|message| message.code))),
+            state => Ok(state.filter(|state| *state >= self.wanted)),
+        }
     }
 
     async fn compose(&self, client: &Client) -> Result<MessageId, Error> {
@@ -102,22 +127,36 @@ impl Letter {
         }
     }
 
-    /// Has the process that has the account open send it, and looks on.
-    async fn hand_over(&self, account: &Account) -> Result<(MessageId, State), Failure> {
+    /// Has the process that has the account open send it, and looks on; goes on in its place if it ends.
+    async fn hand_over(&self, place: &Place, output: &Output) -> Result<(MessageId, State), Failure> {
+        let account = place.account().await?;
         let handed = timeout_at(self.deadline, account.hand_over(&self.to, &self.text, self.accept)).await;
         let id = handed.map_err(|_| out_of_time())??;
-        loop {
-            let message = account.sent(id).await?;
-            match message.as_ref().and_then(|message| message.state) {
-                Some(State::Undeliverable) => {
-                    return Err(Failure::Undeliverable(message.and_then(|message| message.code)));
+        for look in 1_u32.. {
+            if let Some(state) = self.reached(&account, id).await? {
+                return Ok((id, state));
+            }
+            if Instant::now() >= self.deadline {
+                break;
+            }
+            sleep(LOOK).await;
+            if look % LOOKS_A_CHECK == 0 {
+                match place.client().await {
+                    Ok(client) => {
+                        let connection = client.connect(Reconnect::Never).await.map_err(Failure::Kept)?;
+                        return Ok((id, self.follow(&client, connection, output, id).await?));
+                    }
+                    Err(failure) if is_open_elsewhere(&failure) => {}
+                    Err(failure) => return Err(failure),
                 }
-                Some(state) if state >= self.wanted => return Ok((id, state)),
-                _ if Instant::now() >= self.deadline => return Err(out_of_time()),
-                _ => sleep(LOOK).await,
             }
         }
+        Err(out_of_time())
     }
+}
+
+fn is_open_elsewhere(failure: &Failure) -> bool {
+    matches!(failure, Failure::Client(Error::Storage(StorageError::Locked { .. })))
 }
 
 fn out_of_time() -> Failure {
