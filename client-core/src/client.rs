@@ -206,11 +206,6 @@ impl Client {
         self.inner.mailbox.identity_key().await
     }
 
-    /// Ends the log-in, here and on the homeserver. Keys and messages stay.
-    pub async fn logout(&self) -> Result<(), Error> {
-        self.inner.account.session.log_out().await
-    }
-
     /// The account's address.
     pub fn address(&self) -> &Address {
         self.inner.mailbox.own()

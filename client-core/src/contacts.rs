@@ -28,6 +28,14 @@ pub struct Contact {
     pub blocked: bool,
 }
 
+impl Contact {
+    /// Whether a text can be a petname.
+    pub fn is_petname(text: &str) -> bool {
+        let text = text.trim();
+        !text.is_empty() && text.chars().count() <= PETNAME_MAX_CHARS && !text.chars().any(char::is_control)
+    }
+}
+
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 enum Note {
@@ -94,11 +102,10 @@ pub(crate) async fn add(storage: &Storage, address: &Address) -> Result<(), Erro
 /// Gives an account a petname, or takes it away.
 pub(crate) async fn set_petname(storage: &Storage, address: &Address, petname: Option<&str>) -> Result<(), Error> {
     let Some(petname) = petname else { return delete(storage, address, &KINDS[1..2]).await };
-    let petname = petname.trim();
-    if petname.is_empty() || petname.chars().count() > PETNAME_MAX_CHARS || petname.chars().any(char::is_control) {
+    if !Contact::is_petname(petname) {
         return Err(Error::InvalidPetname);
     }
-    put(storage, address, Note::Petname(petname.to_owned())).await
+    put(storage, address, Note::Petname(petname.trim().to_owned())).await
 }
 
 /// Marks the identity key that a safety number is about as compared, if it is the trusted one.

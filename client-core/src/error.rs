@@ -58,8 +58,8 @@ pub enum Error {
     /// The receiver does not exist, or has no keys yet.
     #[error("{0} cannot be written to: there is no such account, or it has published no keys")]
     UnknownReceiver(Address),
-    /// A message to oneself.
-    #[error("a message needs another receiver than its sender")]
+    /// Something that is done with somebody else, asked for oneself.
+    #[error("that is this account's own address: name somebody else's")]
     OwnAddress,
     /// The receiver is blocked here.
     #[error("{0} is blocked: unblock them first")]

@@ -178,6 +178,27 @@ impl Storage {
         rows.iter().map(|row| Ok((row.get(0), self.open_row(table, row)?))).collect()
     }
 
+    /// Rows of a kind about an account after a position, oldest first, with their positions.
+    pub(crate) async fn list_after_for<T: DeserializeOwned>(
+        &self,
+        table: Table,
+        peer: &Address,
+        position: i64,
+        limit: u32,
+    ) -> Result<Vec<(i64, T)>, StorageError> {
+        let rows = sqlx::query(
+            "SELECT position, key, body FROM rows WHERE kind = $1 AND peer = $2 AND position > $3
+             ORDER BY position LIMIT $4",
+        )
+        .bind(table as i64)
+        .bind(self.peer_hash(table, peer).as_slice())
+        .bind(position)
+        .bind(limit)
+        .fetch_all(&self.pool)
+        .await?;
+        rows.iter().map(|row| Ok((row.get(0), self.open_row(table, row)?))).collect()
+    }
+
     /// Every row of a kind of which there are few, oldest first.
     pub(crate) async fn list_all<T: DeserializeOwned>(&self, table: Table) -> Result<Vec<T>, StorageError> {
         let rows = self.list_after(table, 0, u32::MAX).await?;

@@ -194,10 +194,12 @@ async fn a_namespace_has_one_owner_and_lets_others_look() {
     let second = open(home.path(), &address, &unlock).await.unwrap_err();
     assert!(second.to_string().contains(&format!("process {}", std::process::id())), "{second}");
     let namespace = Namespace::find(home.path(), &address, &unlock).await.unwrap();
+    assert!(namespace.is_open().unwrap());
     let beside = Storage::beside(&namespace).await.unwrap();
     let refused = Mailbox::open(Arc::new(beside), address.clone(), Clock::system()).await.unwrap_err();
     assert!(matches!(refused, Error::Storage(StorageError::NotOwner)), "{refused}");
     drop(owner);
+    assert!(!namespace.is_open().unwrap());
     open(home.path(), &address, &unlock).await.unwrap();
     let nobody = "nobody@one.example".parse().unwrap();
     assert!(matches!(open(home.path(), &nobody, &unlock).await, Err(StorageError::NoSuchAccount)));

@@ -1,6 +1,9 @@
 //! Requests to the homeserver: bounded in time and size, following no redirect, answers mapped to [`Error`].
 
-use std::{net::IpAddr, time::Duration};
+use std::{
+    net::IpAddr,
+    time::{Duration, Instant},
+};
 
 use missive_wire::{Code, Data, ErrorBody};
 use reqwest::{Method, RequestBuilder, Response, StatusCode, Url, header, header::HeaderValue, redirect::Policy};
@@ -44,10 +47,10 @@ pub(crate) struct Answer {
 impl Rest {
     /// Talks to the homeserver at an `http` or `https` URL.
     pub(crate) fn new(server: &str) -> Result<Self, Error> {
-        let base = Url::parse(server).map_err(|error| Error::InvalidServer(error.to_string()))?;
-        if !matches!(base.scheme(), "http" | "https") || base.host_str().is_none() {
+        let usable = |url: &Url| matches!(url.scheme(), "http" | "https") && url.host_str().is_some();
+        let Some(base) = Url::parse(server).ok().filter(usable) else {
             return Err(Error::InvalidServer("it begins with https:// or http:// and names a host".to_owned()));
-        }
+        };
         if !base.username().is_empty()
             || base.password().is_some()
             || base.query().is_some()
@@ -95,24 +98,36 @@ impl Rest {
         answer(request).await
     }
 
-    /// Asks for `/api/v1/<path>?<query>`.
-    pub(crate) async fn get(
+    /// Sends a request to `/api/v1/<path>?<query>`.
+    pub(crate) async fn query(
         &self,
+        method: Method,
         path: &[&str],
         query: &[(&str, &str)],
-        token: &SecretString,
+        credential: Credential<'_>,
     ) -> Result<Answer, Error> {
         let mut url = self.url(path)?;
         url.query_pairs_mut().extend_pairs(query);
-        answer(authorize(self.http.get(url), &Credential::Bearer(token))).await
+        answer(authorize(self.http.request(method, url), &credential)).await
+    }
+
+    /// How long the homeserver takes to say that it lives.
+    pub(crate) async fn reach(&self) -> Result<Duration, Error> {
+        let asked = Instant::now();
+        answer(self.http.get(self.place(&["health", "live"])?)).await?;
+        Ok(asked.elapsed())
     }
 
     fn url(&self, path: &[&str]) -> Result<Url, Error> {
+        self.place(&[&["api", "v1"], path].concat())
+    }
+
+    fn place(&self, path: &[&str]) -> Result<Url, Error> {
         let mut url = self.base.clone();
         url.path_segments_mut()
             .map_err(|()| Error::InvalidServer("it cannot have a path".to_owned()))?
             .pop_if_empty()
-            .extend(["api", "v1"].iter().chain(path));
+            .extend(path);
         Ok(url)
     }
 }

@@ -182,10 +182,10 @@ impl Session {
     /// As [`Session::ask`], with a query.
     pub(crate) async fn query<T: DeserializeOwned>(&self, path: &[&str], query: &[(&str, &str)]) -> Result<T, Error> {
         let token = self.access_token().await?;
-        match self.rest.get(path, query, &token).await {
+        match self.rest.query(Method::GET, path, query, Credential::Bearer(&token)).await {
             Err(Error::SessionEnded) => {
                 let token = self.refresh(&token).await?;
-                self.rest.get(path, query, &token).await?.data()
+                self.rest.query(Method::GET, path, query, Credential::Bearer(&token)).await?.data()
             }
             result => result?.data(),
         }
@@ -217,14 +217,21 @@ impl Session {
         self.tokens.lock().await.is_some()
     }
 
-    /// Ends the log-in, here and there.
-    pub(crate) async fn log_out(&self) -> Result<(), Error> {
+    /// How long the homeserver takes to say that it lives.
+    pub(crate) async fn reach(&self) -> Result<Duration, Error> {
+        self.rest.reach().await
+    }
+
+    /// Ends the log-in, here and there; with `everywhere`, every log-in of the account.
+    pub(crate) async fn log_out(&self, everywhere: bool) -> Result<(), Error> {
         let mut tokens = self.tokens.lock().await;
         let _lock = self.storage.lock("tokens", PATIENCE).await?;
         if let Some(current) = Tokens::load(&self.storage).await? {
             let credential = Credential::Cookie(&current.refresh);
-            match self.rest.call(Method::DELETE, &["tokens"], credential, NOTHING).await {
-                Ok(_) | Err(Error::SessionEnded) => {}
+            let query: &[_] = if everywhere { &[("all", "true")] } else { &[] };
+            match self.rest.query(Method::DELETE, &["tokens"], query, credential).await {
+                // What an admin or another device has ended is over there already.
+                Ok(_) | Err(Error::SessionEnded | Error::AccountRevoked) => {}
                 Err(error) => return Err(error),
             }
         }

@@ -8,11 +8,12 @@ use tokio::sync::Notify;
 
 use super::Options;
 use crate::{
-    Clock, Contact, Conversation, Error, Namespace, SafetyNumber, Storage, StoredMessage,
+    Clock, Contact, Conversation, Error, Namespace, SafetyNumber, SignalError, Storage, StoredMessage,
     account::Session,
     chat::{conversations, handed::Handed, mailbox, sent_key},
     clock::day,
     contacts,
+    signal::Signal,
     storage::{Batch, Table},
 };
 
@@ -76,6 +77,30 @@ impl Account {
         self.session.is_logged_in().await
     }
 
+    /// Ends the log-in, here and on the homeserver; with `everywhere`, every log-in of the account. Keys and messages
+    /// stay. Whoever has the account open loses its connection.
+    pub async fn logout(&self, everywhere: bool) -> Result<(), Error> {
+        self.session.log_out(everywhere).await
+    }
+
+    /// Asks the homeserver whether it lives, as nobody in particular: how long its answer took.
+    pub async fn reach(&self) -> Result<Duration, Error> {
+        self.session.reach().await
+    }
+
+    /// This account's public identity key, serialized; `None` before its keys are made.
+    pub async fn identity_key(&self) -> Result<Option<Vec<u8>>, Error> {
+        Ok(self.signal().await?.map(|signal| signal.identity_key()))
+    }
+
+    /// The safety number with an account, to be compared with what they see. Fails with [`Error::UnknownIdentity`] where
+    /// their key is not known here: [`Client::safety_number`](crate::Client::safety_number) asks for it.
+    pub async fn safety_number(&self, with: &Address) -> Result<SafetyNumber, Error> {
+        let signal = self.signal().await?.ok_or(SignalError::NotInstalled)?;
+        let number = signal.safety_number(self.address(), with).await?;
+        number.ok_or_else(|| Error::UnknownIdentity(with.clone()))
+    }
+
     /// Every conversation, the newest first.
     pub async fn conversations(&self) -> Result<Vec<Conversation>, Error> {
         conversations::list(&self.storage).await
@@ -97,6 +122,16 @@ impl Account {
         Ok(self.storage.list_before(Table::Message, with, before.unwrap_or(i64::MAX), limit).await?)
     }
 
+    /// A page of the messages with an account: the oldest after a position, oldest first, each with its position.
+    pub async fn history_after(
+        &self,
+        with: &Address,
+        after: i64,
+        limit: u32,
+    ) -> Result<Vec<(i64, StoredMessage)>, Error> {
+        Ok(self.storage.list_after_for(Table::Message, with, after, limit).await?)
+    }
+
     /// The newest messages that were put aside because their sender was blocked, oldest first.
     pub async fn hidden(&self, from: &Address, limit: u32) -> Result<Vec<StoredMessage>, Error> {
         let page = self.storage.list_before(Table::Hidden, from, i64::MAX, limit).await?;
@@ -116,6 +151,11 @@ impl Account {
     /// Received messages that nobody has been shown, after a position, oldest first, each with its position.
     pub async fn unread(&self, after: i64) -> Result<Vec<(i64, StoredMessage)>, Error> {
         conversations::unread(&self.storage, after).await
+    }
+
+    /// How many received messages nobody has been shown.
+    pub async fn count_unread(&self) -> Result<u64, Error> {
+        Ok(self.storage.count(Table::Unread).await?)
     }
 
     /// Notes that messages were shown: they are not unread any more.
@@ -214,6 +254,11 @@ impl Account {
             }
         }
         Err(Error::OwnerGone)
+    }
+
+    /// To read with: only the owner changes what is there.
+    async fn signal(&self) -> Result<Option<Signal>, Error> {
+        Ok(Signal::load(self.storage.clone(), self.clock.clone()).await?)
     }
 
     async fn take_back(&self, handed: &Handed) -> Result<(), Error> {

@@ -10,7 +10,7 @@ use uuid::Uuid;
 
 use super::{
     StorageError, Unlock, WrappedBy,
-    lock::FileLock,
+    lock::{self, FileLock},
     seal::SecretKey,
     unlock::{self, PATIENCE},
 };
@@ -96,6 +96,11 @@ impl Namespace {
     /// Whose it is.
     pub fn address(&self) -> &Address {
         &self.address
+    }
+
+    /// Whether a process is the owner of the account's keys just now.
+    pub fn is_open(&self) -> Result<bool, StorageError> {
+        lock::is_taken(&self.directory.join("lock"))
     }
 }
 

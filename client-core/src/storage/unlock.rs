@@ -84,7 +84,8 @@ struct Argon2id {
 }
 
 impl Unlock {
-    fn wrapped_by(&self) -> WrappedBy {
+    /// What a namespace is closed with by it.
+    pub fn wrapped_by(&self) -> WrappedBy {
         match self {
             Self::Keyring => WrappedBy::Keyring,
             Self::Passphrase(_) => WrappedBy::Passphrase,
