@@ -3,6 +3,7 @@
 pub(crate) mod keys;
 mod rest;
 mod session;
+mod tokens;
 
 use std::fmt;
 

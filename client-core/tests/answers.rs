@@ -396,3 +396,34 @@ async fn answers_with_anything_in_them_are_survived() {
     *puppet.spoiling.lock().unwrap() = None;
     alice.send(bob.address(), "hello").await.unwrap();
 }
+
+/// What a thief finds: no token, nothing that this computer's user has noted, no name.
+#[tokio::test]
+async fn a_stolen_copy_tells_no_token_or_note() {
+    let bob = Party::new("bob@two.example").await;
+    let (server, _puppet, _sockets) = Puppet::start(bundle(&bob.upload, Some(0)), "opaque-access-token").await;
+    let home = tempfile::tempdir().unwrap();
+    let alice = register(&options(home.path()), &server).await.unwrap();
+    alice.send(bob.address(), "the eagle has landed").await.unwrap();
+    let account = alice.account();
+    account.set_petname(bob.address(), Some("Bobby the Brave")).await.unwrap();
+    account.set_blocked(&"mallory@three.example".parse().unwrap(), true).await.unwrap();
+    account.verify(&alice.safety_number(bob.address()).await.unwrap()).await.unwrap();
+    let secrets = ["opaque-access-token", "refresh-token-one", "Bobby", "mallory", "bob@", "alice@", "eagle", &server];
+    let mut files = 0;
+    for entry in walk(home.path()) {
+        let bytes = std::fs::read(&entry).unwrap();
+        files += 1;
+        for secret in secrets {
+            let is_there = bytes.windows(secret.len()).any(|window| window == secret.as_bytes());
+            let is_named = entry.display().to_string().replace(&home.path().display().to_string(), "").contains(secret);
+            assert!(!is_there && !is_named, "{} has {secret}", entry.display());
+        }
+    }
+    assert!(files >= 4, "key.json, the store, its log, its lock");
+}
+
+fn walk(directory: &std::path::Path) -> Vec<std::path::PathBuf> {
+    let entries = std::fs::read_dir(directory).unwrap().map(|entry| entry.unwrap().path());
+    entries.flat_map(|path| if path.is_dir() { walk(&path) } else { vec![path] }).collect()
+}

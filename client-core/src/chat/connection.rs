@@ -106,7 +106,7 @@ async fn run(
     first: Option<(Socket, Hello)>,
 ) {
     let mut chores = AbortOnDrop(tokio::spawn(chores::run(inner.clone(), events.clone())));
-    let closed = follow(&inner, &events, &mut ask, first).await;
+    let closed = Box::pin(follow(&inner, &events, &mut ask, first)).await;
     // Until they have let go of the account, another process would find it open.
     chores.0.abort();
     let _ = (&mut chores.0).await;

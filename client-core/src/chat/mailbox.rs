@@ -2,17 +2,14 @@
 
 use std::sync::Arc;
 
-use missive_wire::{Address, ClaimedBundle, KeyUpload, MessageId, PeerIncarnation, Timestamp};
-use serde::{Deserialize, Serialize};
+use missive_wire::{Address, ClaimedBundle, Code, Delivered, KeyUpload, MessageId, StatusUpdate, Timestamp};
 use tokio::sync::{Mutex, MutexGuard};
-use uuid::Uuid;
 
 use super::{
     again::{self, Again},
-    conversations,
     handed::{Handed, Outcome},
     inbox::{self, Received},
-    message::{Body, Direction, StatusChange, StoredMessage},
+    message::{StatusChange, StoredMessage},
     outbox::{self, Outgoing},
     status::{self, Applied, Failed},
 };
@@ -22,9 +19,6 @@ use crate::{
     signal::{NewIdentity, Signal},
     storage::{Batch, Storage, Table},
 };
-use missive_wire::{Code, Delivered, DeviceId, StatusUpdate};
-
-const INCARNATION: &[u8] = b"incarnation";
 
 /// An account's keys, sessions, messages and outbox.
 ///
@@ -43,24 +37,6 @@ pub struct Mailbox {
 /// How often whole sets of keys were made, and on which day.
 const RENEWALS: &[u8] = b"renewals";
 const RENEWALS_A_DAY: u32 = 4;
-
-/// Another server's incarnation is acted on hourly at most.
-const AN_HOUR_MILLIS: i64 = 60 * 60 * 1000;
-
-/// What another server's incarnation was, and when that was acted on.
-#[derive(Serialize, Deserialize)]
-struct PeerSeen {
-    incarnation: Uuid,
-    at: i64,
-}
-
-/// A `read` status that the server has not noted.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub(crate) struct OwedRead {
-    pub(crate) id: MessageId,
-    pub(crate) sender: Address,
-    pub(crate) device: DeviceId,
-}
 
 /// Holding it, one is the owner of the cryptographic state.
 pub(super) struct Owner<'a>(MutexGuard<'a, Option<Signal>>);
@@ -192,79 +168,10 @@ impl Mailbox {
         history(&self.storage, peer, limit).await
     }
 
-    /// Heeds the homeserver's incarnation: after a change everything unacknowledged counts as not sent. Also forgets the
-    /// triples that are older than a message may become.
-    pub async fn greet(&self, incarnation: Uuid) -> Result<(), Error> {
-        let _owner = self.owner().await?;
-        let mut batch = Batch::default();
-        inbox::forget_old(&mut batch, self.now());
-        batch.forget(Table::Handed, day(self.now()) - 1);
-        let known = self.storage.get::<Uuid>(Table::Meta, INCARNATION).await?;
-        if known != Some(incarnation) {
-            if known.is_some() {
-                outbox::unsend(self, &mut batch, |_| true).await?;
-            }
-            batch.put(Table::Meta, INCARNATION, &incarnation)?;
-        }
-        Ok(self.storage.commit(batch).await?)
-    }
-
-    /// Heeds another server's incarnation, once: everything that its accounts have not acknowledged counts as not sent.
-    /// Says whether that was anything.
-    pub async fn peer_greets(&self, peer: &PeerIncarnation) -> Result<bool, Error> {
-        let _owner = self.owner().await?;
-        let key = format!("incarnation of {}", peer.server);
-        let known: Option<PeerSeen> = self.storage.get(Table::Meta, key.as_bytes()).await?;
-        let now = self.now().millis();
-        let is_new =
-            |known: &PeerSeen| known.incarnation != peer.incarnation && (now - known.at).abs() >= AN_HOUR_MILLIS;
-        if known.as_ref().is_some_and(|known| !is_new(known)) {
-            return Ok(false);
-        }
-        let mut batch = Batch::default();
-        outbox::unsend(self, &mut batch, |receiver| receiver.server == peer.server).await?;
-        if batch.is_empty() {
-            // Nothing is remembered of servers that are only named.
-            return Ok(false);
-        }
-        batch.put(Table::Meta, key, &PeerSeen { incarnation: peer.incarnation, at: now })?;
-        self.storage.commit(batch).await?;
-        Ok(true)
-    }
-
-    /// Notes that messages of an account were shown; their sender is told until the server has noted it.
-    pub async fn mark_read(&self, messages: &[&StoredMessage]) -> Result<(), Error> {
-        mark_read(&self.storage, messages).await
-    }
-
-    pub(crate) async fn owed_reads(&self, after: i64, limit: u32) -> Result<Vec<(i64, OwedRead)>, Error> {
-        Ok(self.storage.list_after(Table::Owed, after, limit).await?)
-    }
-
-    /// The homeserver will never take this `read`, and so none of those to the same sender.
-    pub(crate) async fn reads_refused(&self, id: MessageId) -> Result<(), Error> {
-        let Some(refused) = self.storage.get::<OwedRead>(Table::Owed, id.as_bytes()).await? else { return Ok(()) };
-        let mut batch = Batch::default();
-        for owed in self.storage.list_all::<OwedRead>(Table::Owed).await? {
-            if (&owed.sender, owed.device) == (&refused.sender, refused.device) {
-                batch.delete(Table::Owed, owed.id.as_bytes());
-            }
-        }
-        Ok(self.storage.commit(batch).await?)
-    }
-
     /// Lets go of a ciphertext that is too old to be sent again; the message stays as it is.
     pub(crate) async fn let_go(&self, id: MessageId) -> Result<(), Error> {
         let mut batch = Batch::default();
         batch.delete(Table::Outbox, id.as_bytes());
-        Ok(self.storage.commit(batch).await?)
-    }
-
-    pub(crate) async fn reads_noted(&self, ids: &[MessageId]) -> Result<(), Error> {
-        let mut batch = Batch::default();
-        for id in ids {
-            batch.delete(Table::Owed, id.as_bytes());
-        }
         Ok(self.storage.commit(batch).await?)
     }
 
@@ -345,7 +252,7 @@ impl Mailbox {
         self.clock.timestamp()
     }
 
-    async fn owner(&self) -> Result<Owner<'_>, Error> {
+    pub(super) async fn owner(&self) -> Result<Owner<'_>, Error> {
         let mut signal = self.signal.lock().await;
         if signal.is_none() {
             *signal = Signal::load(self.storage.clone(), self.clock.clone()).await?;
@@ -358,20 +265,6 @@ impl Mailbox {
 pub(crate) async fn history(storage: &Storage, peer: &Address, limit: u32) -> Result<Vec<StoredMessage>, Error> {
     let page = storage.list_before(Table::Message, peer, i64::MAX, limit).await?;
     Ok(page.into_iter().map(|(_, message)| message).collect())
-}
-
-/// Notes that messages were shown, and owes their senders the word.
-pub(crate) async fn mark_read(storage: &Storage, messages: &[&StoredMessage]) -> Result<(), Error> {
-    let mut batch = Batch::default();
-    conversations::mark_shown(&mut batch, messages);
-    let readable = |message: &&&StoredMessage| {
-        message.direction == Direction::In && matches!(message.body, Body::Text(_) | Body::Unsupported)
-    };
-    for message in messages.iter().filter(readable) {
-        let owed = OwedRead { id: message.id, sender: message.peer.clone(), device: message.sender_device };
-        batch.put(Table::Owed, message.id.as_bytes(), &owed)?;
-    }
-    Ok(storage.commit(batch).await?)
 }
 
 impl std::fmt::Debug for Mailbox {

@@ -10,7 +10,7 @@ use super::Options;
 use crate::{
     Clock, Contact, Conversation, Error, Namespace, SafetyNumber, SignalError, Storage, StoredMessage,
     account::Session,
-    chat::{conversations, handed::Handed, mailbox, sent_key},
+    chat::{conversations, handed::Handed, mailbox, reads, sent_key},
     clock::day,
     contacts,
     signal::Signal,
@@ -167,7 +167,7 @@ impl Account {
 
     /// As [`Account::mark_shown`], and tells their senders so: at once where a connection is open, else with the next.
     pub async fn mark_read(&self, messages: &[&StoredMessage]) -> Result<(), Error> {
-        mailbox::mark_read(&self.storage, messages).await?;
+        reads::mark_read(&self.storage, messages).await?;
         self.work.notify_one();
         Ok(())
     }

@@ -9,7 +9,7 @@ use missive_wire::Address;
 use uuid::Uuid;
 
 use super::{
-    StorageError, Unlock, WrappedBy,
+    StorageError, Unlock, WrappedBy, durable,
     lock::{self, FileLock},
     seal::SecretKey,
     unlock::{self, PATIENCE},
@@ -87,7 +87,7 @@ impl Namespace {
         blocking(move || {
             let key = unlock::create(&directory, &address, &unlock)?;
             // The directory's own name must be durable before keys in it are published.
-            unlock::sync_directory(&directory)?;
+            durable::sync_directory(&directory)?;
             Ok(Self { directory, address, key })
         })
         .await

@@ -107,13 +107,13 @@ async fn upgrade(Shared(puppet): Shared<Arc<Puppet>>, upgrade: WebSocketUpgrade)
 async fn logged_in(Shared(puppet): Shared<Arc<Puppet>>) -> impl IntoResponse {
     let id = *puppet.id.lock().unwrap();
     let data = json!({"id": id, "name": "alice", "deviceId": 1, "accessToken": puppet.token});
-    let cookie = "refreshToken=one; HttpOnly; SameSite=Strict; Path=/api/v1/tokens";
+    let cookie = "refreshToken=refresh-token-one; HttpOnly; SameSite=Strict; Path=/api/v1/tokens";
     (StatusCode::CREATED, [(header::SET_COOKIE, cookie)], Json(json!({"data": data})))
 }
 
 async fn refreshed(Shared(puppet): Shared<Arc<Puppet>>, headers: HeaderMap) -> Response {
     let mut count = puppet.refreshed.lock().await;
-    let expected = if *count == 0 { "refreshToken=one" } else { "refreshToken=two" };
+    let expected = if *count == 0 { "refreshToken=refresh-token-one" } else { "refreshToken=two" };
     assert_eq!(headers[header::COOKIE], expected);
     *count += 1;
     ([(header::SET_COOKIE, "refreshToken=two; HttpOnly")], Json(json!({"data": {"accessToken": "opaque"}})))

@@ -123,6 +123,9 @@ fn client(error: &Error) -> (&'static str, u8) {
         Error::UnknownIdentity(_) => ("unknown_identity", 5),
         Error::OwnAddress => ("own_address", 5),
         Error::Blocked(_) => ("blocked", 5),
+        Error::OtherIdentity(_) => ("identity_changed", 5),
+        Error::AlreadyHere(_) => ("already_here", 6),
+        Error::OtherAccount(_) => ("other_account", 6),
         Error::TooLarge => ("too_large", 5),
         Error::OwnerFailed(_) => ("owner_failed", 6),
         Error::OwnerGone => ("owner_gone", 6),
@@ -163,6 +166,8 @@ fn hint(error: &Error) -> Option<String> {
         Error::UnknownReceiver(address) => format!("missive search {}", address.name),
         Error::UnknownIdentity(address) => format!("missive safety-number {address}"),
         Error::Blocked(address) => format!("missive contacts unblock {address}"),
+        Error::OtherIdentity(address) => format!("missive safety-number {address}"),
+        Error::AlreadyHere(address) => format!("missive login {}", address.name),
         Error::Signal(SignalError::IdentityChanged(address)) => {
             format!("missive safety-number {address}, and again with --accept when it is the same")
         }
