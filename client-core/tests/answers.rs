@@ -8,16 +8,16 @@ use std::time::Duration;
 use axum::{
     Router,
     body::Bytes,
-    extract::ws::{Message, WebSocket},
+    extract::ws::{CloseFrame, Message, WebSocket},
     http::{HeaderMap, StatusCode, header},
 };
 use client_core::{
-    Client, Clock, Error, Event, Reconnect,
+    Client, Clock, Closed, Error, Event, Reconnect, Registration,
     wire::{ClaimedBundle, ClientFrame, Code, MessageId, State, StatusFrame},
 };
 use common::{
     Party, bundle,
-    puppet::{INCARNATION, Puppet, Spoiling, options, register, serve},
+    puppet::{INCARNATION, Puppet, Spoiling, options, register, serve, spoil},
 };
 use proptest::{prelude::*, strategy::ValueTree as _, test_runner::TestRunner};
 use serde_json::{Value, json};
@@ -165,6 +165,76 @@ async fn frames_of_any_kind_are_survived() {
     }
     assert!(matches!(stage.event().await, Event::Drained));
     stage.connection.close().await;
+}
+
+/// Frames that are well-formed but for one member each; what they say of the client's own message included.
+#[tokio::test]
+async fn frames_with_anything_in_them_are_survived() {
+    let mut stage = Stage::set().await;
+    let id = stage.sent("hello").await;
+    let mut runner = TestRunner::deterministic();
+    let cases = (any::<usize>(), junk());
+    let frames = [
+        json!({"error": "later", "code": "quota_exceeded", "id": id, "retryAfter": 1}),
+        json!({"error": "no", "code": "malformed", "id": Uuid::nil(), "retryAfter": u64::MAX}),
+        json!({"messageIds": [id, id], "state": "sent", "sender": "bob@two.example"}),
+        json!({"messageId": id, "state": "undeliverable", "code": "expired", "sender": "mallory@two.example"}),
+        json!({"id": Uuid::nil(), "sender": "bob@two.example", "senderDevice": 1, "kind": "preKey", "content": "AAAA",
+            "sentAt": "2026-01-01T00:00:00.000Z"}),
+        json!({"hello": {"incarnation": INCARNATION, "device": 1, "pending": 3}}),
+        json!({"noted": {"messageIds": [id], "state": "read"}}),
+        json!({"keys": {"preKeys": 100, "pqPreKeys": 100}}),
+        json!({"peerIncarnation": {"server": "three.example", "incarnation": INCARNATION}}),
+    ];
+    // Whoever shows the events goes on taking them.
+    for _ in 0..40 {
+        for frame in &frames {
+            let (at, by) = cases.new_tree(&mut runner).unwrap().current();
+            let mut frame = frame.clone();
+            spoil(&mut frame, &Spoiling { at: at.max(1), by });
+            say(&mut stage.socket, frame).await;
+        }
+    }
+    // The longest wait that a number can say.
+    say(&mut stage.socket, json!({"error": "x", "code": "quota_exceeded", "id": id, "retryAfter": u64::MAX})).await;
+    say(&mut stage.socket, json!({"drained": true})).await;
+    while !matches!(stage.event().await, Event::Drained) {}
+    let history = stage.alice.account().history(stage.bob.address(), 1).await.unwrap();
+    assert!(history[0].state.is_none_or(|state| state < State::Received), "no false tick: {history:?}");
+    stage.connection.close().await;
+}
+
+/// A homeserver may say any address; what another account keeps here stays as it is.
+#[tokio::test]
+async fn a_homeserver_cannot_pass_for_another_account() {
+    let bob = Party::new("bob@two.example").await;
+    let (server, puppet, _sockets) = Puppet::start(bundle(&bob.upload, Some(0)), "opaque").await;
+    let home = tempfile::tempdir().unwrap();
+    let options = options(home.path());
+    let alice = register(&options, &server).await.unwrap();
+    let key = alice.identity_key().await.unwrap();
+    drop(alice);
+    // The same again, of whoever holds the same server.
+    let again = register(&options, &server).await.unwrap_err();
+    assert!(matches!(again, Error::AlreadyHere(_)), "{again}");
+    *puppet.id.lock().unwrap() = Uuid::now_v7();
+    let other = register(&options, &server).await.unwrap_err();
+    assert!(matches!(other, Error::OtherAccount(_)), "{other}");
+    let mallory = Registration { name: "mallory".into(), password: "correct horse".into(), invite: None };
+    let other = Client::register(&options, &server, &mallory).await.unwrap_err();
+    assert!(matches!(other, Error::UnexpectedAnswer(_)), "asked for mallory, told of alice: {other}");
+    let alice = Client::open(&options, &"alice@one.example".parse().unwrap()).await.unwrap();
+    assert_eq!(alice.identity_key().await.unwrap(), key);
+}
+
+/// The stream of events ends with the connection.
+#[tokio::test]
+async fn the_last_event_is_the_last() {
+    let mut stage = Stage::set().await;
+    let close = CloseFrame { code: 4401, reason: "the session has ended".into() };
+    stage.socket.send(Message::Close(Some(close))).await.unwrap();
+    assert!(matches!(stage.event().await, Event::Closed(Closed::Code(4401, _))));
+    assert!(timeout(Duration::from_secs(10), stage.connection.next()).await.unwrap().is_none());
 }
 
 #[tokio::test]
@@ -325,4 +395,35 @@ async fn answers_with_anything_in_them_are_survived() {
     assert!(taken < 75, "{taken}");
     *puppet.spoiling.lock().unwrap() = None;
     alice.send(bob.address(), "hello").await.unwrap();
+}
+
+/// What a thief finds: no token, nothing that this computer's user has noted, no name.
+#[tokio::test]
+async fn a_stolen_copy_tells_no_token_or_note() {
+    let bob = Party::new("bob@two.example").await;
+    let (server, _puppet, _sockets) = Puppet::start(bundle(&bob.upload, Some(0)), "opaque-access-token").await;
+    let home = tempfile::tempdir().unwrap();
+    let alice = register(&options(home.path()), &server).await.unwrap();
+    alice.send(bob.address(), "the eagle has landed").await.unwrap();
+    let account = alice.account();
+    account.set_petname(bob.address(), Some("Bobby the Brave")).await.unwrap();
+    account.set_blocked(&"mallory@three.example".parse().unwrap(), true).await.unwrap();
+    account.verify(&alice.safety_number(bob.address()).await.unwrap()).await.unwrap();
+    let secrets = ["opaque-access-token", "refresh-token-one", "Bobby", "mallory", "bob@", "alice@", "eagle", &server];
+    let mut files = 0;
+    for entry in walk(home.path()) {
+        let bytes = std::fs::read(&entry).unwrap();
+        files += 1;
+        for secret in secrets {
+            let is_there = bytes.windows(secret.len()).any(|window| window == secret.as_bytes());
+            let is_named = entry.display().to_string().replace(&home.path().display().to_string(), "").contains(secret);
+            assert!(!is_there && !is_named, "{} has {secret}", entry.display());
+        }
+    }
+    assert!(files >= 4, "key.json, the store, its log, its lock");
+}
+
+fn walk(directory: &std::path::Path) -> Vec<std::path::PathBuf> {
+    let entries = std::fs::read_dir(directory).unwrap().map(|entry| entry.unwrap().path());
+    entries.flat_map(|path| if path.is_dir() { walk(&path) } else { vec![path] }).collect()
 }

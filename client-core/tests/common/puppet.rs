@@ -19,6 +19,7 @@ use tokio::{
     net::TcpListener,
     sync::{Mutex, mpsc},
 };
+use uuid::Uuid;
 
 use super::KEY;
 
@@ -49,6 +50,8 @@ pub struct Puppet {
     token: String,
     pub refreshed: Mutex<u32>,
     pub published: Mutex<Option<KeyUpload>>,
+    /// The account's id.
+    pub id: std::sync::Mutex<Uuid>,
     /// What is done to each answer.
     pub spoiling: std::sync::Mutex<Option<Spoiling>>,
     socket: mpsc::Sender<WebSocket>,
@@ -71,6 +74,7 @@ impl Puppet {
             token: token.to_owned(),
             refreshed: Mutex::new(0),
             published: Mutex::new(None),
+            id: std::sync::Mutex::new(ALICE.parse().unwrap()),
             spoiling: std::sync::Mutex::new(None),
             socket,
         });
@@ -78,20 +82,22 @@ impl Puppet {
             .route("/", get(upgrade))
             .route("/api/v1/users", post(logged_in))
             .route("/api/v1/tokens", axum::routing::put(refreshed))
-            .route("/api/v1/users/{name}", get(async || Json(json!({"data": account()}))))
+            .route("/api/v1/users/{name}", get(account))
             .route(
                 "/api/v1/users/{name}/keys/count",
                 get(async || Json(json!({"data": {"preKeys": 1, "pqPreKeys": 0}}))),
             )
             .route("/api/v1/users/{name}/keys", post(published).get(claimed))
-            .layer(middleware::from_fn_with_state(puppet.clone(), spoil))
+            .layer(middleware::from_fn_with_state(puppet.clone(), spoil_answer))
             .with_state(puppet.clone());
         (serve(router).await, puppet, sockets)
     }
 }
 
-fn account() -> Value {
-    json!({"id": ALICE, "name": "alice", "address": "alice@one.example", "createdAt": "2026-01-01T00:00:00.000Z"})
+async fn account(Shared(puppet): Shared<Arc<Puppet>>) -> Json<Value> {
+    let id = *puppet.id.lock().unwrap();
+    Json(json!({"data": {"id": id, "name": "alice", "address": "alice@one.example",
+        "createdAt": "2026-01-01T00:00:00.000Z"}}))
 }
 
 async fn upgrade(Shared(puppet): Shared<Arc<Puppet>>, upgrade: WebSocketUpgrade) -> Response {
@@ -99,14 +105,15 @@ async fn upgrade(Shared(puppet): Shared<Arc<Puppet>>, upgrade: WebSocketUpgrade)
 }
 
 async fn logged_in(Shared(puppet): Shared<Arc<Puppet>>) -> impl IntoResponse {
-    let data = json!({"id": ALICE, "name": "alice", "deviceId": 1, "accessToken": puppet.token});
-    let cookie = "refreshToken=one; HttpOnly; SameSite=Strict; Path=/api/v1/tokens";
+    let id = *puppet.id.lock().unwrap();
+    let data = json!({"id": id, "name": "alice", "deviceId": 1, "accessToken": puppet.token});
+    let cookie = "refreshToken=refresh-token-one; HttpOnly; SameSite=Strict; Path=/api/v1/tokens";
     (StatusCode::CREATED, [(header::SET_COOKIE, cookie)], Json(json!({"data": data})))
 }
 
 async fn refreshed(Shared(puppet): Shared<Arc<Puppet>>, headers: HeaderMap) -> Response {
     let mut count = puppet.refreshed.lock().await;
-    let expected = if *count == 0 { "refreshToken=one" } else { "refreshToken=two" };
+    let expected = if *count == 0 { "refreshToken=refresh-token-one" } else { "refreshToken=two" };
     assert_eq!(headers[header::COOKIE], expected);
     *count += 1;
     ([(header::SET_COOKIE, "refreshToken=two; HttpOnly")], Json(json!({"data": {"accessToken": "opaque"}})))
@@ -122,17 +129,21 @@ async fn claimed(Shared(puppet): Shared<Arc<Puppet>>) -> Json<Value> {
     Json(json!({"data": puppet.bob}))
 }
 
-async fn spoil(Shared(puppet): Shared<Arc<Puppet>>, request: Request, next: Next) -> Response {
+async fn spoil_answer(Shared(puppet): Shared<Arc<Puppet>>, request: Request, next: Next) -> Response {
     let response = next.run(request).await;
     let spoiling = puppet.spoiling.lock().unwrap().clone();
-    let Some(Spoiling { at, by }) = spoiling else { return response };
+    let Some(spoiling) = spoiling else { return response };
     let (mut parts, body) = response.into_parts();
     let bytes = axum::body::to_bytes(body, usize::MAX).await.unwrap();
     let Ok(mut json) = serde_json::from_slice::<Value>(&bytes) else { return (parts, bytes).into_response() };
-    let count = values(&json);
-    replace(&mut json, &mut (at % count), by.as_ref());
+    spoil(&mut json, &spoiling);
     parts.headers.remove(header::CONTENT_LENGTH);
     (parts, json.to_string()).into_response()
+}
+
+pub fn spoil(json: &mut Value, Spoiling { at, by }: &Spoiling) {
+    let count = values(json);
+    replace(json, &mut (at % count), by.as_ref());
 }
 
 fn values(json: &Value) -> usize {

@@ -21,14 +21,17 @@ fn missive(server: &Homeserver, arguments: &[&str]) -> CommandBuilder {
 #[track_caller]
 fn answer(terminal: &mut Terminal, answers: &[(&str, &str)]) {
     for (prompt, answer) in answers {
-        terminal.wait(prompt, |screen| screen.contents().trim_end().ends_with(prompt.trim_end()));
+        let asked = |line: &str| line.starts_with(prompt) && line.trim_end().ends_with(':');
+        terminal.wait(prompt, |screen| screen.contents().trim_end().lines().next_back().is_some_and(asked));
         terminal.wait_until_hidden();
         terminal.keys(&format!("{answer}\r"));
     }
 }
 
-const NEW_PASSPHRASE: &str = "New passphrase for this computer: ";
-const AGAIN: &str = "The same again: ";
+const NEW_PASSPHRASE: &str = "New passphrase for the accounts on this computer:";
+const PASSPHRASE: &str = "Passphrase of this computer:";
+const PASSWORD_OF: &str = "Password of alice";
+const AGAIN: &str = "The same again:";
 
 #[tokio::test(flavor = "multi_thread")]
 async fn passwords_and_passphrases_are_asked_for_and_never_shown() {
@@ -43,7 +46,7 @@ async fn passwords_and_passphrases_are_asked_for_and_never_shown() {
 
     let mut t = run(&register);
     answer(&mut t, &[(NEW_PASSPHRASE, "open sesame"), (AGAIN, "open sesame")]);
-    answer(&mut t, &[("Password: ", PASSWORD), (AGAIN, PASSWORD)]);
+    answer(&mut t, &[(PASSWORD_OF, PASSWORD), (AGAIN, PASSWORD)]);
     t.see("Registered as alice@one.example");
     assert_eq!(t.ended_and_restored(), 0);
     for secret in ["sesame", PASSWORD] {
@@ -51,16 +54,16 @@ async fn passwords_and_passphrases_are_asked_for_and_never_shown() {
     }
 
     let mut t = run(&["login"]);
-    answer(&mut t, &[("Passphrase: ", "open sesame"), ("Password: ", "wrong")]);
+    answer(&mut t, &[(PASSPHRASE, "open sesame"), (PASSWORD_OF, "wrong")]);
     assert_eq!(t.ended_and_restored(), 3);
     assert!(t.text().contains("missive: the name or the password is wrong"), "{}", t.text());
 
     let mut t = run(&["login"]);
-    answer(&mut t, &[("Passphrase: ", "open sesam")]);
+    answer(&mut t, &[(PASSPHRASE, "open sesam")]);
     assert_eq!(t.ended_and_restored(), 6, "{}", t.text());
 
     let mut t = run(&["chat"]);
-    answer(&mut t, &[("Passphrase: ", "open sesame")]);
+    answer(&mut t, &[(PASSPHRASE, "open sesame")]);
     t.see("online");
     t.keys("\u{3}");
     assert_eq!(t.ended_and_restored(), 0);

@@ -49,10 +49,44 @@ impl User {
 
     /// The terminal client, saying everything as JSON.
     pub fn missive(&self, arguments: &[&str]) -> Command {
+        self.plain(&[&["--json"], arguments].concat())
+    }
+
+    /// The terminal client, as a person calls it.
+    pub fn plain(&self, arguments: &[&str]) -> Command {
         let mut command = Command::new(binary("missive"));
-        command.arg("--home").arg(&self.folder).arg("--key-file").arg(self.key_file()).arg("--json");
+        command.arg("--home").arg(&self.folder).arg("--key-file").arg(self.key_file());
         command.args(arguments).stdin(Stdio::null()).stderr(Stdio::piped());
         command
+    }
+
+    /// What a command says, line by line.
+    pub fn run(&self, arguments: &[&str]) -> Vec<Value> {
+        succeeded(&self.missive(arguments).output().unwrap())
+    }
+
+    /// As [`User::run`], for a command that says one thing.
+    pub fn ask(&self, arguments: &[&str]) -> Value {
+        let mut lines = self.run(arguments);
+        assert_eq!(lines.len(), 1, "{arguments:?}: {lines:?}");
+        lines.remove(0)
+    }
+
+    /// What a person sees of a command that succeeds.
+    pub fn see(&self, arguments: &[&str]) -> String {
+        let output = self.plain(arguments).output().unwrap();
+        assert!(output.status.success(), "{arguments:?}: {}", String::from_utf8_lossy(&output.stderr));
+        String::from_utf8(output.stdout).unwrap()
+    }
+
+    /// A command that fails: its exit code, the stable word of the failure, and what it had said before.
+    pub fn fail(&self, arguments: &[&str]) -> (i32, String, Vec<Value>) {
+        let output = self.missive(arguments).output().unwrap();
+        let stderr = String::from_utf8_lossy(&output.stderr);
+        assert!(!output.status.success(), "{arguments:?}: {stderr}");
+        let last = stderr.lines().last().unwrap_or_else(|| panic!("{arguments:?} says nothing"));
+        let failure: Value = serde_json::from_str(last).unwrap_or_else(|_| panic!("{arguments:?}: {stderr}"));
+        (output.status.code().unwrap(), failure["code"].as_str().unwrap().to_owned(), lines(&output))
     }
 
     /// The file that opens the account.
@@ -84,7 +118,8 @@ impl User {
         succeeded(&self.missive(&["history", &with.to_string(), "--limit", "1000000"]).output().unwrap())
     }
 
-    fn password(&self) -> String {
+    /// The file with the account's password.
+    pub fn password(&self) -> String {
         self.folder.join("password").display().to_string()
     }
 }
@@ -128,6 +163,11 @@ impl Listener {
         (lines, self.child.wait().unwrap().signal() == Some(9))
     }
 
+    /// The exit code.
+    pub fn exit_code(mut self) -> i32 {
+        self.child.wait().unwrap().code().unwrap()
+    }
+
     pub fn succeed(mut self) {
         let status = self.child.wait().unwrap();
         assert!(status.success(), "{status}");
@@ -158,6 +198,10 @@ pub fn binary(name: &str) -> PathBuf {
 pub fn succeeded(output: &Output) -> Vec<Value> {
     let stderr = String::from_utf8_lossy(&output.stderr);
     assert!(output.status.success(), "{}: {stderr}", output.status);
+    lines(output)
+}
+
+fn lines(output: &Output) -> Vec<Value> {
     let stdout = String::from_utf8(output.stdout.clone()).unwrap();
     stdout.lines().map(|line| serde_json::from_str(line).unwrap()).collect()
 }

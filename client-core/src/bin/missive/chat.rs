@@ -15,7 +15,7 @@ use std::{
     time::{Duration, Instant},
 };
 
-use client_core::{Error, Reconnect, wire::Address};
+use client_core::Reconnect;
 use tokio::time::timeout;
 
 use crate::{
@@ -23,6 +23,7 @@ use crate::{
     failure::Failure,
     output::Output,
     place::Place,
+    who::Who,
 };
 use model::Model;
 use work::Work;
@@ -32,10 +33,13 @@ const FAREWELL: Duration = Duration::from_secs(5);
 
 pub(crate) async fn chat(global: &Global, output: &Output, args: Chat) -> Result<(), Failure> {
     check(global)?;
+    let who = args.who.map(|who| Who::read(global, &who)).transpose()?;
     let place = Place::find(global).await?;
-    let start = args.address.map(|address| Address::parse_on(&address, &place.address().server)).transpose();
-    let start = start.map_err(Error::from)?;
     let client = place.client().await?;
+    let start = match who {
+        Some(who) => Some(who.of(client.account()).await?),
+        None => None,
+    };
     let mut connection = client.connect(Reconnect::Always).await?;
     let mut work = Work::new(&client);
     let mut model = Model::new(place.address().clone(), (0, 0), Instant::now());

@@ -25,8 +25,8 @@ pub(super) enum Effect {
     Find(String),
     /// Compute a safety number.
     Safety(Address),
-    /// Trust a new identity key.
-    Accept(Address),
+    /// Trust the new identity key that these digits of a safety number are about.
+    Accept(Address, String),
     /// Note something of a contact.
     Note(Address, Note),
     /// Draw everything anew.
@@ -37,7 +37,9 @@ pub(super) enum Effect {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) enum Note {
     Petname(Option<String>),
-    Verified(bool),
+    /// These digits of a safety number were compared.
+    Verified(String),
+    NotVerified,
     Blocked(bool),
 }
 
@@ -76,6 +78,8 @@ pub(super) enum Answer {
         number: Result<Safety, String>,
     },
     Accepted(Address),
+    /// The digits are not those of the safety number any more.
+    OtherKey(Address),
     Noted(Address),
     Failed(String),
 }

@@ -74,7 +74,11 @@ pub(super) const MARKS: [(&str, &str); 9] = [
 pub(crate) fn help() -> String {
     let line = |(left, right): &(&str, &str)| format!("  {left:<23} {right}");
     let lines = |table: &[(&str, &str)]| table.iter().map(line).collect::<Vec<_>>().join("\n");
-    format!("Keys:\n{}\n\nMarks:\n{}\n\nNO_COLOR=1 leaves colours out.", lines(&TABLE), lines(&MARKS))
+    format!(
+        "Examples:\n  missive chat\n  missive chat bob\n\nKeys:\n{}\n\nMarks:\n{}\n\nNO_COLOR=1 leaves colours out.",
+        lines(&TABLE),
+        lines(&MARKS)
+    )
 }
 
 /// What a key asks for, wherever the cursor is.

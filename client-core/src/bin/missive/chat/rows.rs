@@ -6,7 +6,10 @@ use super::{
     model::outbox::{Fate, Unsent},
     text,
 };
-use crate::output::{problem, ticks, time};
+use crate::{
+    failure::why,
+    output::{problem, ticks, time},
+};
 
 /// The columns of the time, and of the lines below it.
 const MARGIN: usize = 6;
@@ -119,8 +122,7 @@ fn state(message: &StoredMessage) -> String {
     match (message.direction, message.state) {
         (Direction::In, _) => String::new(),
         (Direction::Out, Some(State::Undeliverable)) => {
-            let reason = message.code.map_or_else(|| "no reason given".into(), |code| code.as_str().replace('_', " "));
-            format!("{} undeliverable: {reason}", ticks(message.state))
+            format!("{} undeliverable: {}", ticks(message.state), why(message.code))
         }
         (Direction::Out, state) => ticks(state).into(),
     }

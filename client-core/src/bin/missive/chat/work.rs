@@ -2,7 +2,7 @@
 
 use std::future::pending;
 
-use client_core::{Client, Error, SignalError, wire::Address};
+use client_core::{Client, Error, SafetyNumber, SignalError, wire::Address};
 use tokio::task::JoinSet;
 
 use super::exchange::{Answer, Effect, FRESH, Found, Note, Safety, Why};
@@ -66,21 +66,38 @@ async fn perform(client: &Client, effect: Effect) -> Result<Answer, Error> {
         }
         Effect::Find(text) => Answer::Found { found: find(client, &text).await?, text },
         Effect::Safety(peer) => Answer::Safety { number: safety(client, &peer).await?, peer },
-        Effect::Accept(peer) => {
-            client.accept_identity(&peer).await?;
-            Answer::Accepted(peer)
-        }
-        Effect::Note(peer, note) => {
-            match note {
-                Note::Petname(petname) => account.set_petname(&peer, petname.as_deref()).await?,
-                Note::Verified(verified) => account.set_verified(&peer, verified).await?,
-                Note::Blocked(blocked) => account.set_blocked(&peer, blocked).await?,
-            }
-            Answer::Noted(peer)
-        }
+        Effect::Accept(peer, digits) => match accept(client, &peer, &digits).await {
+            Err(Error::OtherIdentity(_)) => Answer::OtherKey(peer),
+            accepted => accepted.map(|()| Answer::Accepted(peer))?,
+        },
+        Effect::Note(peer, note) => match take_note(client, &peer, note).await {
+            Err(Error::OtherIdentity(_)) => Answer::OtherKey(peer),
+            noted => noted.map(|()| Answer::Noted(peer))?,
+        },
         // The screen does that itself.
         Effect::Redraw => Answer::Read,
     })
+}
+
+async fn accept(client: &Client, peer: &Address, digits: &str) -> Result<(), Error> {
+    client.accept_identity(&shown(client, peer, digits).await?).await?;
+    Ok(())
+}
+
+async fn take_note(client: &Client, peer: &Address, note: Note) -> Result<(), Error> {
+    let account = client.account();
+    match note {
+        Note::Petname(petname) => account.set_petname(peer, petname.as_deref()).await,
+        Note::Verified(digits) => account.verify(&shown(client, peer, &digits).await?).await,
+        Note::NotVerified => account.unverify(peer).await,
+        Note::Blocked(blocked) => account.set_blocked(peer, blocked).await,
+    }
+}
+
+/// The safety number that a person has seen, and none about a key that has come since.
+async fn shown(client: &Client, peer: &Address, digits: &str) -> Result<SafetyNumber, Error> {
+    let number = client.safety_number(peer).await?;
+    if number.digits() == digits { Ok(number) } else { Err(Error::OtherIdentity(peer.clone())) }
 }
 
 fn why(error: Error) -> Result<Why, Error> {

@@ -48,6 +48,11 @@ impl Card {
         matches!(&self.number, Some(Ok(number)) if number.changed)
     }
 
+    /// The digits on the screen.
+    fn digits(&self) -> Option<String> {
+        self.number.as_ref()?.as_ref().ok().map(|number| number.groups.concat())
+    }
+
     pub(super) fn press(&mut self, action: Action, contact: &Contact, now: Instant) -> Pressed {
         if let Some(draft) = &mut self.renaming {
             return match action {
@@ -71,9 +76,16 @@ impl Card {
         match action {
             Action::Close | Action::Contact => Pressed::Close,
             Action::Type(_) if now < self.armed => Pressed::Nothing,
-            Action::Type('a') if self.changed() => Pressed::Do(Effect::Accept(self.peer.clone())),
+            Action::Type('a') if self.changed() => match self.digits() {
+                Some(digits) => Pressed::Do(Effect::Accept(self.peer.clone(), digits)),
+                None => Pressed::Nothing,
+            },
             Action::Type('v') if self.changed() => Pressed::Say("Accept the new key first, once you have compared it"),
-            Action::Type('v') => note(Note::Verified(!contact.verified)),
+            Action::Type('v') if contact.verified => note(Note::NotVerified),
+            Action::Type('v') => match self.digits() {
+                Some(digits) => note(Note::Verified(digits)),
+                None => Pressed::Say("There is no safety number yet that you could have compared"),
+            },
             Action::Type('b') => note(Note::Blocked(!contact.blocked)),
             Action::Type('n') => {
                 let mut draft = Draft::default();

@@ -85,6 +85,10 @@ impl Model {
                 self.say("The new identity key is accepted; what waited for that is sent");
                 self.refresh(&peer);
             }
+            Answer::OtherKey(peer) => {
+                self.say("The identity key has changed once more: compare the new safety number");
+                self.refresh(&peer);
+            }
             Answer::Noted(peer) => self.refresh(&peer),
             Answer::Failed(error) => self.say(text::clean(&error)),
         }

@@ -7,13 +7,13 @@ use crossterm::event::KeyCode;
 
 use super::rig::{Rig, address, message};
 use crate::chat::{
-    exchange::{Answer, Effect, Found, Note},
+    exchange::{Answer, Effect, Found, Note, Safety},
     model::Link,
 };
 
 #[test]
 fn the_screen_shows_conversations_marks_and_ticks() {
-    let mut rig = Rig::new(72, 12);
+    let mut rig = Rig::new(110, 12);
     let bob = rig.know("bob@two.example", 0);
     (bob.contact.petname, bob.contact.verified) = (Some("Bobby".into()), true);
     rig.know("carol@one.example", 3);
@@ -36,16 +36,16 @@ fn the_screen_shows_conversations_marks_and_ticks() {
     rig.key(KeyCode::Enter);
     rig.type_in("hi");
     insta::assert_snapshot!(rig.screen(), @r"
-     Missive  alice@one.example                            3 unread  online
-    > Bobby [v]             │bob@two.example Bobby [v] verified
-      carol (3)             │
-      mallory [x]           │── 2026-03-01 (UTC) ──
-                            │12:00 Bobby: Are you there?
-                            │12:01 me: one  ✓✓ read
-                            │12:02 me: two  ✓✓
-                            │12:03 me: three  ✓
-                            │12:04 me: four  …
-                            │12:05 me: five  ✗ undeliverable: receiver gone
+     Missive  alice@one.example                                                                  3 unread  online
+    > Bobby [v]                         │bob@two.example Bobby [v] verified
+      carol (3)                         │── 2026-03-01 (UTC) ──
+      mallory [x]                       │12:00 Bobby: Are you there?
+                                        │12:01 me: one  ✓✓ read
+                                        │12:02 me: two  ✓✓
+                                        │12:03 me: three  ✓
+                                        │12:04 me: four  …
+                                        │12:05 me: five
+                                        │      ✗ undeliverable: there is no such account any more (receiver_gone)
     A message is held by one.example until two.example takes it
     > hi
     ");
@@ -151,12 +151,16 @@ fn a_card_notes_what_one_knows_of_a_contact() {
     rig.model.open(&address("bob@one.example"));
     rig.control('o');
     rig.see("[v] mark as verified");
+    rig.type_in("v");
+    rig.see("There is no safety number yet");
+    let number = Ok(Safety { groups: vec!["12345".into(); 12], changed: false });
+    rig.model.answer(Answer::Safety { peer: address("bob@one.example"), number }, rig.now);
     rig.type_in("vbn");
     rig.type_in("Bobby");
     rig.key(KeyCode::Enter);
     rig.screen();
     let bob = address("bob@one.example");
-    let notes = [Note::Verified(true), Note::Blocked(true), Note::Petname(Some("Bobby".into()))];
+    let notes = [Note::Verified("12345".repeat(12)), Note::Blocked(true), Note::Petname(Some("Bobby".into()))];
     let wanted = notes.into_iter().map(|note| Effect::Note(bob.clone(), note));
     assert!(rig.asked.iter().skip(1).eq(&wanted.collect::<Vec<_>>()), "{:?}", rig.asked);
     rig.key(KeyCode::Esc);

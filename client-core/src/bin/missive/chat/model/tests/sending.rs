@@ -94,7 +94,8 @@ fn a_new_identity_key_asks_for_acceptance() {
     rig.key(KeyCode::Enter);
     rig.screen();
     rig.model.answer(Answer::NotSent { peer: address(BOB), ticket: 1, why: Why::Key }, rig.now);
-    let groups = (0..12).map(|group| format!("{:05}", group * 1111)).collect();
+    let groups: Vec<String> = (0..12).map(|group| format!("{:05}", group * 1111)).collect();
+    let digits = groups.concat();
     let number = Ok(Safety { groups, changed: true });
     rig.screen();
     rig.model.answer(Answer::Safety { peer: address(BOB), number }, rig.now);
@@ -110,7 +111,7 @@ fn a_new_identity_key_asks_for_acceptance() {
     rig.see("Accept the new key first");
     rig.key(KeyCode::Char('a'));
     rig.screen();
-    assert_eq!(rig.asked.pop(), Some(Effect::Accept(address(BOB))));
+    assert_eq!(rig.asked.pop(), Some(Effect::Accept(address(BOB), digits)));
     rig.contacts[0].identity_changed = false;
     rig.model.answer(Answer::Accepted(address(BOB)), rig.now);
     rig.see("is accepted");
