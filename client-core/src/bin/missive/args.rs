@@ -105,6 +105,15 @@ pub(crate) enum Command {
     /// Print the manual page, or write one for every command
     #[command(after_help = examples::MAN)]
     Man(Man),
+    /// Chat on a whole screen
+    #[command(after_help = examples::chat())]
+    Chat(Chat),
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct Chat {
+    /// Open the conversation with them: a name on the same homeserver, name@server, or a petname
+    pub(crate) who: Option<String>,
 }
 
 fn seconds(text: &str) -> Result<Duration, String> {

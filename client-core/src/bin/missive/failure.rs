@@ -107,7 +107,7 @@ fn why(code: Option<Code>) -> String {
     format!("{means} ({})", code.as_str())
 }
 
-fn client(error: &Error) -> (&'static str, u8) {
+pub(crate) fn client(error: &Error) -> (&'static str, u8) {
     match error {
         Error::WrongCredentials => ("wrong_credentials", 3),
         Error::SecondFactorNeeded => ("totp_required", 3),
@@ -123,14 +123,13 @@ fn client(error: &Error) -> (&'static str, u8) {
         Error::UnknownIdentity(_) => ("unknown_identity", 5),
         Error::OwnAddress => ("own_address", 5),
         Error::Blocked(_) => ("blocked", 5),
-        Error::OtherIdentity(_) => ("identity_changed", 5),
         Error::AlreadyHere(_) => ("already_here", 6),
         Error::OtherAccount(_) => ("other_account", 6),
         Error::TooLarge => ("too_large", 5),
         Error::OwnerFailed(_) => ("owner_failed", 6),
         Error::OwnerGone => ("owner_gone", 6),
         Error::Signal(SignalError::Storage(error)) | Error::Storage(error) => (storage(error), 6),
-        Error::Signal(SignalError::IdentityChanged(_)) => ("identity_changed", 5),
+        Error::Signal(SignalError::IdentityChanged(_)) | Error::OtherIdentity(_) => ("identity_changed", 5),
         Error::Signal(_) => ("signal", 5),
         Error::InvalidServer(_) => ("invalid_server", 2),
         Error::InvalidName(_) => ("invalid_name", 2),
@@ -164,9 +163,8 @@ fn hint(error: &Error) -> Option<String> {
         Error::AccountRevoked => "ask whoever runs the homeserver".into(),
         Error::Unreachable(_) => "missive status, once the network or the homeserver is back".into(),
         Error::UnknownReceiver(address) => format!("missive search {}", address.name),
-        Error::UnknownIdentity(address) => format!("missive safety-number {address}"),
+        Error::UnknownIdentity(address) | Error::OtherIdentity(address) => format!("missive safety-number {address}"),
         Error::Blocked(address) => format!("missive contacts unblock {address}"),
-        Error::OtherIdentity(address) => format!("missive safety-number {address}"),
         Error::AlreadyHere(address) => format!("missive login {}", address.name),
         Error::Signal(SignalError::IdentityChanged(address)) => {
             format!("missive safety-number {address}, and again with --accept when it is the same")

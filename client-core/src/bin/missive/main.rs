@@ -2,6 +2,7 @@
 
 // The command line, and what every command needs.
 mod args;
+mod chat;
 mod failure;
 mod interrupt;
 mod output;
@@ -72,6 +73,7 @@ async fn run(cli: Cli, output: &Output) -> Result<(), Failure> {
         Command::Export(args) => export::export(global, output, args).await,
         Command::Completions(args) => shell::completions(&args),
         Command::Man(args) => shell::man(&args),
+        Command::Chat(args) => chat::chat(global, output, args).await,
     }
 }
 

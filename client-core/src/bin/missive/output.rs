@@ -10,7 +10,7 @@ use serde_json::{Value, json};
 
 use crate::failure::Failure;
 
-pub(crate) use message::{Seen, held_by, sent_as};
+pub(crate) use message::{Seen, held_by, problem, sent_as, ticks};
 pub(crate) use text::{BAD, DIM, GOOD, ODD, STRONG, called, escape, paint, printable, time};
 
 /// Prints for a person or for a program.
