@@ -61,7 +61,7 @@ fn help_says_what_it_is_and_how_it_ends() {
 fn every_command_teaches_by_examples() {
     let all = commands(&text(&["--help"]));
     let wanted = "register login logout identity search contacts send listen conversations history safety-number status \
-                  accounts export completions man";
+                  accounts export completions man chat";
     for name in wanted.split_whitespace() {
         assert!(all.iter().any(|one| one == name), "{name} is missing: {all:?}");
     }

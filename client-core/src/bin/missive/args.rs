@@ -12,7 +12,7 @@ use clap::{Args, Parser, Subcommand};
 use client_core::wire::Address;
 
 pub(crate) use account::{Identity, Login, Logout, Password, Register};
-pub(crate) use messages::{Chat, Export, Format, History, Listen, Send};
+pub(crate) use messages::{Export, Format, History, Listen, Send};
 pub(crate) use people::{Contacts, ContactsCommand, SafetyNumber, Search};
 pub(crate) use shell::{Completions, Man};
 
@@ -76,9 +76,6 @@ pub(crate) enum Command {
     /// It reconnects by itself. While it runs, other commands work beside it.
     #[command(after_help = examples::LISTEN)]
     Listen(Listen),
-    /// Chat on a whole screen
-    #[command(after_help = crate::chat::keys::help())]
-    Chat(Chat),
     /// List conversations, the newest first
     #[command(after_help = examples::CONVERSATIONS)]
     Conversations,
@@ -108,6 +105,15 @@ pub(crate) enum Command {
     /// Print the manual page, or write one for every command
     #[command(after_help = examples::MAN)]
     Man(Man),
+    /// Chat on a whole screen
+    #[command(after_help = examples::chat())]
+    Chat(Chat),
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct Chat {
+    /// Open the conversation with them: a name on the same homeserver, name@server, or a petname
+    pub(crate) who: Option<String>,
 }
 
 fn seconds(text: &str) -> Result<Duration, String> {

@@ -2,6 +2,7 @@
 
 // The command line, and what every command needs.
 mod args;
+mod chat;
 mod failure;
 mod interrupt;
 mod output;
@@ -12,7 +13,6 @@ mod who;
 
 // A file a command.
 mod accounts;
-mod chat;
 mod contacts;
 mod conversations;
 mod export;
@@ -65,7 +65,6 @@ async fn run(cli: Cli, output: &Output) -> Result<(), Failure> {
         Command::Contacts(args) => contacts::contacts(global, output, args).await,
         Command::Send(args) => send::send(global, output, args).await,
         Command::Listen(args) => listen::listen(global, output, args).await,
-        Command::Chat(args) => chat::chat(global, output, args).await,
         Command::Conversations => conversations::conversations(global, output).await,
         Command::History(args) => history::history(global, output, args).await,
         Command::SafetyNumber(args) => safety_number::safety_number(global, output, args).await,
@@ -74,6 +73,7 @@ async fn run(cli: Cli, output: &Output) -> Result<(), Failure> {
         Command::Export(args) => export::export(global, output, args).await,
         Command::Completions(args) => shell::completions(&args),
         Command::Man(args) => shell::man(&args),
+        Command::Chat(args) => chat::chat(global, output, args).await,
     }
 }
 

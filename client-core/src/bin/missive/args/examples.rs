@@ -182,3 +182,15 @@ pub(super) const MAN: &str = "\
 Examples:
   missive man | man -l -
   missive man --output ~/.local/share/man/man1";
+
+/// With the keys, which the screen's own help has too.
+pub(super) fn chat() -> String {
+    let examples = "\
+Examples:
+  Where the conversations are
+      missive chat
+
+  In one of them
+      missive chat bob@two.example";
+    format!("{examples}\n\n{}", crate::chat::keys::help())
+}

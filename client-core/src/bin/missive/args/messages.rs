@@ -59,12 +59,6 @@ pub(crate) struct Listen {
 }
 
 #[derive(Debug, Args)]
-pub(crate) struct Chat {
-    /// Open the conversation with them: a name on the same homeserver, name@server, or a petname
-    pub(crate) who: Option<String>,
-}
-
-#[derive(Debug, Args)]
 pub(crate) struct History {
     /// With whom: a name on the same homeserver, name@server, or a petname
     pub(crate) who: String,
