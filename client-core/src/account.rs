@@ -3,6 +3,7 @@
 pub(crate) mod keys;
 mod rest;
 mod session;
+mod tokens;
 
 use std::fmt;
 
@@ -63,7 +64,7 @@ pub(crate) async fn register(rest: &Rest, registration: &Registration) -> Result
         device_name: None,
     };
     let answer = rest.call(Method::POST, &["users"], Credential::None, Some(&body)).await?;
-    NewSession::learn(rest, &answer).await
+    NewSession::learn(rest, &registration.name, &answer).await
 }
 
 pub(crate) async fn log_in(rest: &Rest, credentials: &Credentials) -> Result<NewSession, Error> {
@@ -80,5 +81,5 @@ pub(crate) async fn log_in(rest: &Rest, credentials: &Credentials) -> Result<New
     if answer.status == StatusCode::ACCEPTED {
         return Err(Error::SecondFactorNeeded);
     }
-    NewSession::learn(rest, &answer).await
+    NewSession::learn(rest, &credentials.name, &answer).await
 }

@@ -10,10 +10,12 @@ mod event;
 mod flight;
 pub(crate) mod handed;
 mod inbox;
+mod incarnation;
 mod live;
 pub(crate) mod mailbox;
 mod message;
 mod outbox;
+pub(crate) mod reads;
 mod socket;
 mod status;
 

@@ -74,23 +74,34 @@ impl Inner {
     /// Encrypts a text and puts it into the outbox, claiming the receiver's keys first where that is needed; for
     /// another process, if it has handed it over.
     pub(crate) async fn compose(&self, to: &Address, text: &str, handed: Option<&Handed>) -> Result<MessageId, Error> {
-        if handed.is_some_and(|handed| handed.accept_identity) {
-            self.mailbox.accept_identity(to).await?;
-        }
         let compose = || async {
             match handed {
                 Some(handed) => self.mailbox.compose_handed(handed).await,
                 None => self.mailbox.compose(to, text).await,
             }
         };
-        let id = match compose().await {
-            Err(Error::Signal(SignalError::NoSession(_))) => {
-                keys::claim(&self.account.session, &self.mailbox, to).await?;
-                compose().await?
+        let claim_and_compose = || async {
+            match compose().await {
+                Err(Error::Signal(SignalError::NoSession(_))) => {
+                    keys::claim(&self.account.session, &self.mailbox, to).await?;
+                    compose().await
+                }
+                result => result,
+            }
+        };
+        let id = match claim_and_compose().await {
+            Err(Error::Signal(SignalError::IdentityChanged(_)))
+                if handed.is_some_and(|handed| handed.accept_identity) =>
+            {
+                if let Some(number) = self.mailbox.safety_number(to).await? {
+                    self.mailbox.accept_identity(&number).await?;
+                }
+                claim_and_compose().await?
             }
             result => result?,
         };
         self.account.work.notify_one();
+        self.chores.notify_one();
         Ok(id)
     }
 }
@@ -100,8 +111,12 @@ impl Client {
     pub async fn register(options: &Options, server: &str, registration: &Registration) -> Result<Self, Error> {
         let rest = Rest::new(server)?;
         let session = authentication::register(&rest, registration).await?;
-        let client = Self::keep(options, rest, session).await?;
-        // Whatever was here under that address before belonged to another account.
+        let address = &session.profile.address;
+        let namespace = Namespace::make_new(&options.home, address, &options.unlock).await?;
+        let client = Self::keep(options, namespace, rest, session).await?;
+        if client.inner.mailbox.identity_key().await?.is_some() {
+            return Err(Error::AlreadyHere(client.address().clone()));
+        }
         client.inner.mailbox.install().await?;
         client.check_keys().await?;
         Ok(client)
@@ -111,7 +126,8 @@ impl Client {
     pub async fn login(options: &Options, server: &str, credentials: &Credentials) -> Result<Self, Error> {
         let rest = Rest::new(server)?;
         let session = authentication::log_in(&rest, credentials).await?;
-        Self::keep(options, rest, session).await
+        let namespace = Namespace::make(&options.home, &session.profile.address, &options.unlock).await?;
+        Self::keep(options, namespace, rest, session).await
     }
 
     /// Opens an account that has been registered, or logged in, here before, as the owner of its keys. Asks nothing of
@@ -158,15 +174,21 @@ impl Client {
         self.inner.compose(to, text, None).await
     }
 
-    /// Trusts the changed identity key of a contact, whose safety number should have been compared. Says whether
-    /// there was a change to accept.
-    pub async fn accept_identity(&self, address: &Address) -> Result<bool, Error> {
-        let accepted = self.inner.mailbox.accept_identity(address).await?;
+    /// Trusts the changed identity key that this safety number is about; it should have been compared. Says whether there
+    /// was a change to accept. Fails with [`Error::OtherIdentity`] if the key has changed once more since.
+    pub async fn accept_identity(&self, number: &SafetyNumber) -> Result<bool, Error> {
+        let accepted = self.inner.mailbox.accept_identity(number).await?;
         if accepted {
             // Messages may have waited for it.
             self.inner.chores.notify_one();
         }
         Ok(accepted)
+    }
+
+    /// Forgets a changed identity key that waits for acceptance: the one that was trusted before stays so. Says whether
+    /// there was one.
+    pub async fn reject_identity(&self, of: &Address) -> Result<bool, Error> {
+        self.inner.mailbox.reject_identity(of).await
     }
 
     /// The safety number with an account, to be compared with what they see. Claims their keys where none are known.
@@ -180,13 +202,8 @@ impl Client {
     }
 
     /// This account's public identity key, serialized; `None` before its keys are made.
-    pub async fn identity_key(&self) -> Option<Vec<u8>> {
+    pub async fn identity_key(&self) -> Result<Option<Vec<u8>>, Error> {
         self.inner.mailbox.identity_key().await
-    }
-
-    /// Ends the log-in, here and on the homeserver. Keys and messages stay.
-    pub async fn logout(&self) -> Result<(), Error> {
-        self.inner.account.session.log_out().await
     }
 
     /// The account's address.
@@ -204,8 +221,7 @@ impl Client {
         self.inner.account.device()
     }
 
-    async fn keep(options: &Options, rest: Rest, session: NewSession) -> Result<Self, Error> {
-        let namespace = Namespace::make(&options.home, &session.profile.address, &options.unlock).await?;
+    async fn keep(options: &Options, namespace: Namespace, rest: Rest, session: NewSession) -> Result<Self, Error> {
         let storage = Arc::new(Storage::open(&namespace, options.patience).await?);
         let session = session.keep(rest, storage.clone(), options.clock.clone()).await?;
         let account = Account::with(namespace, storage, session, options.clock.clone());

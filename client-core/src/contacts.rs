@@ -6,7 +6,7 @@ use missive_wire::{Address, Base64};
 use serde::{Deserialize, Serialize};
 
 use crate::{
-    Error, StorageError,
+    Error, SafetyNumber, StorageError,
     signal::Identity,
     storage::{Batch, Storage, Table},
 };
@@ -26,6 +26,14 @@ pub struct Contact {
     pub verified: bool,
     /// Whether their messages are put aside unseen.
     pub blocked: bool,
+}
+
+impl Contact {
+    /// Whether a text can be a petname.
+    pub fn is_petname(text: &str) -> bool {
+        let text = text.trim();
+        !text.is_empty() && text.chars().count() <= PETNAME_MAX_CHARS && !text.chars().any(char::is_control)
+    }
 }
 
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -94,20 +102,25 @@ pub(crate) async fn add(storage: &Storage, address: &Address) -> Result<(), Erro
 /// Gives an account a petname, or takes it away.
 pub(crate) async fn set_petname(storage: &Storage, address: &Address, petname: Option<&str>) -> Result<(), Error> {
     let Some(petname) = petname else { return delete(storage, address, &KINDS[1..2]).await };
-    let petname = petname.trim();
-    if petname.is_empty() || petname.chars().count() > PETNAME_MAX_CHARS || petname.chars().any(char::is_control) {
+    if !Contact::is_petname(petname) {
         return Err(Error::InvalidPetname);
     }
-    put(storage, address, Note::Petname(petname.to_owned())).await
+    put(storage, address, Note::Petname(petname.trim().to_owned())).await
 }
 
-/// Marks an account's present identity key as compared, or takes the mark away.
-pub(crate) async fn set_verified(storage: &Storage, address: &Address, verified: bool) -> Result<(), Error> {
-    if !verified {
-        return delete(storage, address, &KINDS[2..3]).await;
-    }
+/// Marks the identity key that a safety number is about as compared, if it is the trusted one.
+pub(crate) async fn verify(storage: &Storage, number: &SafetyNumber) -> Result<(), Error> {
+    let address = number.with();
     let identity = Identity::load(storage, address).await?.ok_or_else(|| Error::UnknownIdentity(address.clone()))?;
+    if identity.waits_for_acceptance() || !number.is_about(identity.newest()) {
+        return Err(Error::OtherIdentity(address.clone()));
+    }
     put(storage, address, Note::Verified(identity.newest().clone())).await
+}
+
+/// Takes the mark away.
+pub(crate) async fn unverify(storage: &Storage, address: &Address) -> Result<(), Error> {
+    delete(storage, address, &KINDS[2..3]).await
 }
 
 /// Blocks an account, or ends that.
@@ -141,7 +154,10 @@ async fn assemble(storage: &Storage, address: Address, notes: Vec<Note>) -> Resu
         match note {
             Note::Known => {}
             Note::Petname(petname) => contact.petname = Some(petname),
-            Note::Verified(key) => contact.verified = identity.as_ref().is_some_and(|known| *known.newest() == key),
+            Note::Verified(key) => {
+                let is_same = |known: &Identity| !known.waits_for_acceptance() && *known.newest() == key;
+                contact.verified = identity.as_ref().is_some_and(is_same);
+            }
             Note::Blocked => contact.blocked = true,
         }
     }

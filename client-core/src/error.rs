@@ -58,12 +58,21 @@ pub enum Error {
     /// The receiver does not exist, or has no keys yet.
     #[error("{0} cannot be written to: there is no such account, or it has published no keys")]
     UnknownReceiver(Address),
-    /// A message to oneself.
-    #[error("a message needs another receiver than its sender")]
+    /// Something that is done with somebody else, asked for oneself.
+    #[error("that is this account's own address: name somebody else's")]
     OwnAddress,
     /// The receiver is blocked here.
     #[error("{0} is blocked: unblock them first")]
     Blocked(Address),
+    /// This computer has another account under that address.
+    #[error("this computer keeps another account that was called {0}: use another --home for this one")]
+    OtherAccount(Address),
+    /// The account's keys are on this computer already.
+    #[error("{0} is on this computer already: log in instead")]
+    AlreadyHere(Address),
+    /// The safety number is not about the contact's newest identity key any more.
+    #[error("the identity key of {0} is another one by now: compare the safety number again")]
+    OtherIdentity(Address),
     /// A petname that cannot be used.
     #[error("a petname has 1 to 64 characters, none of them a control character")]
     InvalidPetname,

@@ -16,7 +16,7 @@ mod stores;
 use std::{sync::Arc, time::Duration};
 
 use libsignal_protocol::{IdentityKeyPair, ProtocolAddress, SessionRecord};
-use missive_wire::{Address, DeviceId, KeyUpload};
+use missive_wire::{Address, Base64, DeviceId, KeyUpload};
 use serde::{Deserialize, Serialize};
 
 pub use error::SignalError;
@@ -43,6 +43,9 @@ const ROTATE_AFTER: Duration = Duration::from_hours(7 * 24);
 
 /// And kept for messages that are on their way: a sender tries for 30 days, and a homeserver keeps for 30.
 const KEPT_DAYS: i64 = 90;
+
+/// A digest that tells sessions with an account's devices from later ones.
+pub(crate) type SessionMark = Base64;
 
 /// As it is set aside.
 #[derive(Serialize, Deserialize)]
@@ -107,14 +110,19 @@ impl Signal {
         Ok(storage.commit(batch).await?)
     }
 
+    /// The identity that was set aside, if any.
+    pub(crate) async fn aside(storage: &Storage) -> Result<Option<NewIdentity>, SignalError> {
+        let aside: Option<Aside> = storage.get(Table::Meta, ASIDE).await?;
+        Ok(aside.map(|Aside { upload, rows }| NewIdentity { batch: Batch::from_rows(rows), upload }))
+    }
+
     /// Installs the identity that was set aside, if it is the published one.
     pub(crate) async fn take_up(storage: &Storage, published: &[u8]) -> Result<bool, SignalError> {
-        let Some(Aside { upload, rows }) = storage.get(Table::Meta, ASIDE).await? else { return Ok(false) };
-        if upload.identity_key.as_ref().is_none_or(|key| key.0 != published) {
+        let Some(new) = Self::aside(storage).await? else { return Ok(false) };
+        if new.upload.identity_key.as_ref().is_none_or(|key| key.0 != published) {
             return Ok(false);
         }
-        let batch = Batch::from_rows(rows);
-        Self::install(storage, NewIdentity { batch, upload }, true).await?;
+        Self::install(storage, new, true).await?;
         Ok(true)
     }
 
@@ -148,29 +156,39 @@ impl Signal {
     /// Makes a whole set to publish under the same identity, with ids above what the server has seen.
     pub(crate) async fn renew(&self, highest: u32) -> Result<(), SignalError> {
         let now = millis(&self.clock);
-        self.stage(|own, batch| {
-            own.skip_to(highest);
-            own.whole_upload(batch, now)
-        })
-        .await
+        let mut own = self.own_keys().await?;
+        let mut batch = Batch::default();
+        self.retire(&own, &mut batch).await?;
+        own.skip_to(highest);
+        let upload = own.whole_upload(&mut batch, now)?;
+        batch.put(Table::Meta, OWN_KEYS, &own)?;
+        batch.put(Table::Meta, UPLOAD, &upload)?;
+        Ok(self.storage.commit(batch).await?)
     }
 
-    /// Makes new lasting keys where the present ones are old, and forgets those that nobody can have a use for.
-    pub(crate) async fn rotate(&self) -> Result<bool, SignalError> {
-        let mut own = self.own_keys().await?;
-        let (now, today) = (self.clock.timestamp(), day(self.clock.timestamp()));
-        if !own.are_older_than(ROTATE_AFTER, millis(&self.clock)) {
-            return Ok(false);
-        }
-        let mut batch = Batch::default();
+    /// From today on the present lasting keys are old ones; those that nobody can have a use for any more go.
+    async fn retire(&self, own: &OwnKeys, batch: &mut Batch) -> Result<(), SignalError> {
+        let today = day(self.clock.timestamp());
         for (table, key_id) in own.lasting() {
-            // From today on it is an old one.
             if let Some(record) = self.storage.get_bytes(table, &key_id.to_be_bytes()).await? {
                 batch.put_bytes_on(table, key_id.to_be_bytes(), today, record.to_vec());
             }
             batch.forget(table, today - KEPT_DAYS);
         }
-        tracing::info!(at = %now, "new signed pre-keys");
+        // A key of last resort is in use for a week, then kept: so long no message may build a second session with it.
+        batch.forget(Table::BaseKey, today - 2 * KEPT_DAYS);
+        Ok(())
+    }
+
+    /// Makes new lasting keys where the present ones are old, and forgets those that nobody can have a use for.
+    pub(crate) async fn rotate(&self) -> Result<bool, SignalError> {
+        let mut own = self.own_keys().await?;
+        if !own.are_older_than(ROTATE_AFTER, millis(&self.clock)) {
+            return Ok(false);
+        }
+        let mut batch = Batch::default();
+        self.retire(&own, &mut batch).await?;
+        tracing::info!("new signed pre-keys");
         let upload = own.lasting_upload(&mut batch, millis(&self.clock))?;
         batch.put(Table::Meta, OWN_KEYS, &own)?;
         batch.put(Table::Meta, UPLOAD, &upload)?;
@@ -178,10 +196,26 @@ impl Signal {
         Ok(true)
     }
 
-    /// Trusts the newest identity key of an account. Says whether that changed anything.
-    pub(crate) async fn accept_identity(&self, address: &Address) -> Result<bool, SignalError> {
+    /// Trusts the newest identity key of an account, if it is the one that the safety number is about; `None` if it is
+    /// not. Says whether that changed anything.
+    pub(crate) async fn accept_identity(&self, number: &SafetyNumber) -> Result<Option<bool>, SignalError> {
+        let Some(mut identity) = Identity::load(&self.storage, number.with()).await? else { return Ok(None) };
+        if !number.is_about(identity.newest()) {
+            return Ok(None);
+        }
+        let accepted = identity.accept();
+        if accepted {
+            let mut batch = Batch::default();
+            identity.save(&mut batch, number.with())?;
+            self.storage.commit(batch).await?;
+        }
+        Ok(Some(accepted))
+    }
+
+    /// Forgets a changed identity key that waits for acceptance. Says whether there was one.
+    pub(crate) async fn reject_identity(&self, address: &Address) -> Result<bool, SignalError> {
         let Some(mut identity) = Identity::load(&self.storage, address).await? else { return Ok(false) };
-        if !identity.accept() {
+        if !identity.reject() {
             return Ok(false);
         }
         let mut batch = Batch::default();

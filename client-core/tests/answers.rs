@@ -3,42 +3,26 @@
 
 mod common;
 
-use std::{sync::Arc, time::Duration};
+use std::time::Duration;
 
 use axum::{
-    Json, Router,
+    Router,
     body::Bytes,
-    extract::{
-        State as Shared, WebSocketUpgrade,
-        ws::{Message, WebSocket},
-    },
+    extract::ws::{CloseFrame, Message, WebSocket},
     http::{HeaderMap, StatusCode, header},
-    response::{IntoResponse, Response},
-    routing::{get, post},
 };
 use client_core::{
-    Client, Clock, Error, Event, Options, Reconnect, Registration, Unlock,
-    wire::{ClaimedBundle, ClientFrame, Code, KeyUpload, MessageId, State, StatusFrame},
+    Client, Clock, Closed, Error, Event, Reconnect, Registration,
+    wire::{ClaimedBundle, ClientFrame, Code, MessageId, State, StatusFrame},
 };
-use common::{KEY, Party, bundle};
+use common::{
+    Party, bundle,
+    puppet::{INCARNATION, Puppet, Spoiling, options, register, serve, spoil},
+};
 use proptest::{prelude::*, strategy::ValueTree as _, test_runner::TestRunner};
 use serde_json::{Value, json};
-use tokio::{
-    net::TcpListener,
-    sync::{Mutex, mpsc},
-    time::timeout,
-};
+use tokio::time::timeout;
 use uuid::Uuid;
-
-const ALICE: &str = "00000000-0000-4000-8000-000000000001";
-const INCARNATION: &str = "00000000-0000-4000-8000-000000000002";
-
-async fn serve(router: Router) -> String {
-    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
-    let address = listener.local_addr().unwrap();
-    tokio::spawn(async move { axum::serve(listener, router).await.unwrap() });
-    format!("http://{address}")
-}
 
 /// What registering at a server that always answers this comes to.
 async fn register_at(status: StatusCode, headers: HeaderMap, body: impl Into<Bytes>) -> Error {
@@ -47,15 +31,6 @@ async fn register_at(status: StatusCode, headers: HeaderMap, body: impl Into<Byt
     let server = serve(Router::new().fallback(answer)).await;
     let home = tempfile::tempdir().unwrap();
     register(&options(home.path()), &server).await.unwrap_err()
-}
-
-async fn register(options: &Options, server: &str) -> Result<Client, Error> {
-    let registration = Registration { name: "alice".into(), password: "correct horse".into(), invite: None };
-    Client::register(options, server, &registration).await
-}
-
-fn options(home: &std::path::Path) -> Options {
-    Options::new(home, Unlock::Key(KEY))
 }
 
 fn failure(code: &str) -> String {
@@ -105,72 +80,6 @@ async fn an_unusable_url_is_an_error() {
     }
     let nobody = register(&options(home.path()), "http://127.0.0.1:1").await.unwrap_err();
     assert!(matches!(nobody, Error::Unreachable(_)), "{nobody}");
-}
-
-/// A homeserver of a test's making: it does as the protocol says, until the socket is open.
-struct Puppet {
-    bob: ClaimedBundle,
-    token: String,
-    refreshed: Mutex<u32>,
-    published: Mutex<Option<KeyUpload>>,
-    socket: mpsc::Sender<WebSocket>,
-}
-
-impl Puppet {
-    async fn start(bob: ClaimedBundle, token: &str) -> (String, Arc<Self>, mpsc::Receiver<WebSocket>) {
-        let (socket, sockets) = mpsc::channel(1);
-        let puppet = Arc::new(Self {
-            bob,
-            token: token.to_owned(),
-            refreshed: Mutex::new(0),
-            published: Mutex::new(None),
-            socket,
-        });
-        let router = Router::new()
-            .route("/", get(upgrade))
-            .route("/api/v1/users", post(logged_in))
-            .route("/api/v1/tokens", axum::routing::put(refreshed))
-            .route("/api/v1/users/{name}", get(async || Json(json!({"data": account()}))))
-            .route(
-                "/api/v1/users/{name}/keys/count",
-                get(async || Json(json!({"data": {"preKeys": 1, "pqPreKeys": 0}}))),
-            )
-            .route("/api/v1/users/{name}/keys", post(published).get(claimed))
-            .with_state(puppet.clone());
-        (serve(router).await, puppet, sockets)
-    }
-}
-
-fn account() -> Value {
-    json!({"id": ALICE, "name": "alice", "address": "alice@one.example", "createdAt": "2026-01-01T00:00:00.000Z"})
-}
-
-async fn upgrade(Shared(puppet): Shared<Arc<Puppet>>, upgrade: WebSocketUpgrade) -> Response {
-    upgrade.on_upgrade(async move |socket| puppet.socket.send(socket).await.unwrap())
-}
-
-async fn logged_in(Shared(puppet): Shared<Arc<Puppet>>) -> impl IntoResponse {
-    let data = json!({"id": ALICE, "name": "alice", "deviceId": 1, "accessToken": puppet.token});
-    let cookie = "refreshToken=one; HttpOnly; SameSite=Strict; Path=/api/v1/tokens";
-    (StatusCode::CREATED, [(header::SET_COOKIE, cookie)], Json(json!({"data": data})))
-}
-
-async fn refreshed(Shared(puppet): Shared<Arc<Puppet>>, headers: HeaderMap) -> Response {
-    let mut count = puppet.refreshed.lock().await;
-    let expected = if *count == 0 { "refreshToken=one" } else { "refreshToken=two" };
-    assert_eq!(headers[header::COOKIE], expected);
-    *count += 1;
-    ([(header::SET_COOKIE, "refreshToken=two; HttpOnly")], Json(json!({"data": {"accessToken": "opaque"}})))
-        .into_response()
-}
-
-async fn published(Shared(puppet): Shared<Arc<Puppet>>, Json(upload): Json<KeyUpload>) -> Json<Value> {
-    puppet.published.lock().await.get_or_insert(upload);
-    Json(json!({"data": {}}))
-}
-
-async fn claimed(Shared(puppet): Shared<Arc<Puppet>>) -> Json<Value> {
-    Json(json!({"data": puppet.bob}))
 }
 
 /// Alice, connected to a socket that the test holds the other end of.
@@ -256,6 +165,76 @@ async fn frames_of_any_kind_are_survived() {
     }
     assert!(matches!(stage.event().await, Event::Drained));
     stage.connection.close().await;
+}
+
+/// Frames that are well-formed but for one member each; what they say of the client's own message included.
+#[tokio::test]
+async fn frames_with_anything_in_them_are_survived() {
+    let mut stage = Stage::set().await;
+    let id = stage.sent("hello").await;
+    let mut runner = TestRunner::deterministic();
+    let cases = (any::<usize>(), junk());
+    let frames = [
+        json!({"error": "later", "code": "quota_exceeded", "id": id, "retryAfter": 1}),
+        json!({"error": "no", "code": "malformed", "id": Uuid::nil(), "retryAfter": u64::MAX}),
+        json!({"messageIds": [id, id], "state": "sent", "sender": "bob@two.example"}),
+        json!({"messageId": id, "state": "undeliverable", "code": "expired", "sender": "mallory@two.example"}),
+        json!({"id": Uuid::nil(), "sender": "bob@two.example", "senderDevice": 1, "kind": "preKey", "content": "AAAA",
+            "sentAt": "2026-01-01T00:00:00.000Z"}),
+        json!({"hello": {"incarnation": INCARNATION, "device": 1, "pending": 3}}),
+        json!({"noted": {"messageIds": [id], "state": "read"}}),
+        json!({"keys": {"preKeys": 100, "pqPreKeys": 100}}),
+        json!({"peerIncarnation": {"server": "three.example", "incarnation": INCARNATION}}),
+    ];
+    // Whoever shows the events goes on taking them.
+    for _ in 0..40 {
+        for frame in &frames {
+            let (at, by) = cases.new_tree(&mut runner).unwrap().current();
+            let mut frame = frame.clone();
+            spoil(&mut frame, &Spoiling { at: at.max(1), by });
+            say(&mut stage.socket, frame).await;
+        }
+    }
+    // The longest wait that a number can say.
+    say(&mut stage.socket, json!({"error": "x", "code": "quota_exceeded", "id": id, "retryAfter": u64::MAX})).await;
+    say(&mut stage.socket, json!({"drained": true})).await;
+    while !matches!(stage.event().await, Event::Drained) {}
+    let history = stage.alice.account().history(stage.bob.address(), 1).await.unwrap();
+    assert!(history[0].state.is_none_or(|state| state < State::Received), "no false tick: {history:?}");
+    stage.connection.close().await;
+}
+
+/// A homeserver may say any address; what another account keeps here stays as it is.
+#[tokio::test]
+async fn a_homeserver_cannot_pass_for_another_account() {
+    let bob = Party::new("bob@two.example").await;
+    let (server, puppet, _sockets) = Puppet::start(bundle(&bob.upload, Some(0)), "opaque").await;
+    let home = tempfile::tempdir().unwrap();
+    let options = options(home.path());
+    let alice = register(&options, &server).await.unwrap();
+    let key = alice.identity_key().await.unwrap();
+    drop(alice);
+    // The same again, of whoever holds the same server.
+    let again = register(&options, &server).await.unwrap_err();
+    assert!(matches!(again, Error::AlreadyHere(_)), "{again}");
+    *puppet.id.lock().unwrap() = Uuid::now_v7();
+    let other = register(&options, &server).await.unwrap_err();
+    assert!(matches!(other, Error::OtherAccount(_)), "{other}");
+    let mallory = Registration { name: "mallory".into(), password: "correct horse".into(), invite: None };
+    let other = Client::register(&options, &server, &mallory).await.unwrap_err();
+    assert!(matches!(other, Error::UnexpectedAnswer(_)), "asked for mallory, told of alice: {other}");
+    let alice = Client::open(&options, &"alice@one.example".parse().unwrap()).await.unwrap();
+    assert_eq!(alice.identity_key().await.unwrap(), key);
+}
+
+/// The stream of events ends with the connection.
+#[tokio::test]
+async fn the_last_event_is_the_last() {
+    let mut stage = Stage::set().await;
+    let close = CloseFrame { code: 4401, reason: "the session has ended".into() };
+    stage.socket.send(Message::Close(Some(close))).await.unwrap();
+    assert!(matches!(stage.event().await, Event::Closed(Closed::Code(4401, _))));
+    assert!(timeout(Duration::from_secs(10), stage.connection.next()).await.unwrap().is_none());
 }
 
 #[tokio::test]
@@ -361,4 +340,90 @@ async fn an_expiring_token_is_refreshed_with_the_rotated_cookie() {
     assert_eq!(*puppet.refreshed.lock().await, 1);
     alice.check_keys().await.unwrap();
     assert_eq!(*puppet.refreshed.lock().await, 1);
+}
+
+/// What may stand in the place of anything.
+fn junk() -> impl Strategy<Value = Option<Value>> {
+    let deep = (0..100).fold(json!({}), |inside, _| json!({"a": [inside]}));
+    prop_oneof![
+        Just(None),
+        Just(Some(Value::Null)),
+        Just(Some(json!(true))),
+        Just(Some(json!(-1))),
+        Just(Some(json!(0))),
+        Just(Some(json!(1e300))),
+        Just(Some(json!(u64::MAX))),
+        Just(Some(json!(""))),
+        Just(Some(json!("\u{1b}[31m\u{202e}"))),
+        Just(Some(json!("A".repeat(100_000)))),
+        Just(Some(json!("AAAA"))),
+        Just(Some(json!(Uuid::nil()))),
+        Just(Some(json!([]))),
+        Just(Some(json!({}))),
+        Just(Some(deep)),
+    ]
+}
+
+/// Whatever stands in an answer, registering comes to a session or an error, and nobody is written to under keys that
+/// are not his.
+#[tokio::test]
+async fn answers_with_anything_in_them_are_survived() {
+    let bob = Party::new("bob@two.example").await;
+    let (server, puppet, _sockets) = Puppet::start(bundle(&bob.upload, Some(0)), "opaque").await;
+    let mut runner = TestRunner::deterministic();
+    let cases = (any::<usize>(), junk());
+    for _ in 0..12 {
+        let (at, by) = cases.new_tree(&mut runner).unwrap().current();
+        *puppet.spoiling.lock().unwrap() = Some(Spoiling { at: at % 12, by });
+        let home = tempfile::tempdir().unwrap();
+        let _ = register(&options(home.path()), &server).await;
+    }
+    *puppet.spoiling.lock().unwrap() = None;
+    let home = tempfile::tempdir().unwrap();
+    let alice = register(&options(home.path()), &server).await.unwrap();
+    let mut taken = 0;
+    for _ in 0..150 {
+        let (at, by) = cases.new_tree(&mut runner).unwrap().current();
+        *puppet.spoiling.lock().unwrap() = Some(Spoiling { at, by: by.clone() });
+        let somebody = format!("b{}@two.example", Uuid::now_v7().simple()).parse().unwrap();
+        taken += usize::from(alice.send(&somebody, "hello").await.is_ok());
+        let _ = alice.account().search("b").await;
+        let _ = alice.account().published_keys().await;
+        let _ = alice.check_keys().await;
+    }
+    // A bundle may do without its one-time key.
+    assert!(taken < 75, "{taken}");
+    *puppet.spoiling.lock().unwrap() = None;
+    alice.send(bob.address(), "hello").await.unwrap();
+}
+
+/// What a thief finds: no token, nothing that this computer's user has noted, no name.
+#[tokio::test]
+async fn a_stolen_copy_tells_no_token_or_note() {
+    let bob = Party::new("bob@two.example").await;
+    let (server, _puppet, _sockets) = Puppet::start(bundle(&bob.upload, Some(0)), "opaque-access-token").await;
+    let home = tempfile::tempdir().unwrap();
+    let alice = register(&options(home.path()), &server).await.unwrap();
+    alice.send(bob.address(), "the eagle has landed").await.unwrap();
+    let account = alice.account();
+    account.set_petname(bob.address(), Some("Bobby the Brave")).await.unwrap();
+    account.set_blocked(&"mallory@three.example".parse().unwrap(), true).await.unwrap();
+    account.verify(&alice.safety_number(bob.address()).await.unwrap()).await.unwrap();
+    let secrets = ["opaque-access-token", "refresh-token-one", "Bobby", "mallory", "bob@", "alice@", "eagle", &server];
+    let mut files = 0;
+    for entry in walk(home.path()) {
+        let bytes = std::fs::read(&entry).unwrap();
+        files += 1;
+        for secret in secrets {
+            let is_there = bytes.windows(secret.len()).any(|window| window == secret.as_bytes());
+            let is_named = entry.display().to_string().replace(&home.path().display().to_string(), "").contains(secret);
+            assert!(!is_there && !is_named, "{} has {secret}", entry.display());
+        }
+    }
+    assert!(files >= 4, "key.json, the store, its log, its lock");
+}
+
+fn walk(directory: &std::path::Path) -> Vec<std::path::PathBuf> {
+    let entries = std::fs::read_dir(directory).unwrap().map(|entry| entry.unwrap().path());
+    entries.flat_map(|path| if path.is_dir() { walk(&path) } else { vec![path] }).collect()
 }

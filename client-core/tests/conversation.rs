@@ -5,9 +5,10 @@ mod common;
 
 use client_core::{
     Body, Credentials, Error, Failed, Registration, Settled, SignalError, Unlock,
-    wire::{Base64, CipherKind, Code, PeerIncarnation, State, StatusUpdate},
+    wire::{Base64, CipherKind, Code, Content, Delivered, PeerIncarnation, State, StatusUpdate},
 };
 use common::{Party, bundle};
+use libsignal_protocol::{IdentityKey, KyberPayload, PreKeySignalMessage};
 use rand::seq::SliceRandom as _;
 use uuid::Uuid;
 
@@ -153,8 +154,11 @@ async fn a_changed_identity_is_read_marked_and_not_written_to() {
 
     let refused = alice.mailbox.compose(bob.address(), "is it you?").await.unwrap_err();
     assert!(matches!(refused, Error::Signal(SignalError::IdentityChanged(_))), "{refused}");
-    assert!(alice.mailbox.accept_identity(bob.address()).await.unwrap());
-    assert!(!alice.mailbox.accept_identity(bob.address()).await.unwrap());
+    let number = alice.mailbox.safety_number(bob.address()).await.unwrap().unwrap();
+    assert!(number.changed());
+    assert_eq!(number.digits(), bob.mailbox.safety_number(alice.address()).await.unwrap().unwrap().digits());
+    assert!(alice.mailbox.accept_identity(&number).await.unwrap());
+    assert!(!alice.mailbox.accept_identity(&number).await.unwrap());
     assert_eq!(text(&bob, &alice.write(&bob, "is it you?").await).await, "is it you?");
 }
 
@@ -167,6 +171,54 @@ async fn a_swapped_bundle_waits_for_acceptance() {
     let refused = alice.mailbox.compose(bob.address(), "secret").await.unwrap_err();
     assert!(matches!(refused, Error::Signal(SignalError::IdentityChanged(_))), "{refused}");
     assert!(text(&alice, &bob.write(&alice, "still me").await).await == "still me");
+}
+
+/// Between looking and accepting, the homeserver may slip in another key: that one is not accepted with the first.
+#[tokio::test]
+async fn only_the_key_that_was_compared_is_accepted() {
+    let (alice, bob) = confirmed_pair().await;
+    let swap = async |other: &Party| {
+        let swapped = alice.mailbox.learn_bundle(bob.address(), &bundle(&other.upload, Some(0))).await.unwrap_err();
+        assert!(matches!(swapped, Error::Signal(SignalError::IdentityChanged(_))), "{swapped}");
+        alice.mailbox.safety_number(bob.address()).await.unwrap().unwrap()
+    };
+    let genuine = swap(&Party::new("bob@two.example").await).await;
+    let forged = swap(&Party::new("bob@two.example").await).await;
+    assert_ne!(genuine.digits(), forged.digits());
+    assert!(!genuine.matches_digits(forged.digits()) && !genuine.matches_scanned(forged.scannable()));
+    let refused = alice.mailbox.accept_identity(&genuine).await.unwrap_err();
+    assert!(matches!(refused, Error::OtherIdentity(_)), "{refused}");
+    assert!(alice.mailbox.reject_identity(bob.address()).await.unwrap());
+    assert!(!alice.mailbox.reject_identity(bob.address()).await.unwrap());
+    assert_eq!(text(&bob, &alice.write(&bob, "it is still you").await).await, "it is still you");
+}
+
+/// The key on the outside of a message of a session that is there already is anybody's word.
+#[tokio::test]
+async fn a_swapped_key_on_the_outside_changes_nothing() {
+    let (alice, mut bob) = (Party::new("alice@one.example").await, Party::new("bob@two.example").await);
+    alice.meet(&mut bob).await;
+    assert_eq!(text(&bob, &alice.write(&bob, "one").await).await, "one");
+    let second = alice.write(&bob, "two").await;
+    let genuine = PreKeySignalMessage::try_from(second.content.decode().as_slice()).unwrap();
+    let mallory = Party::new("mallory@one.example").await;
+    let key = IdentityKey::decode(&mallory.upload.identity_key.as_ref().unwrap().0).unwrap();
+    let kyber = KyberPayload::new(genuine.kyber_pre_key_id().unwrap(), genuine.kyber_ciphertext().unwrap().clone());
+    let forged = PreKeySignalMessage::new(
+        4,
+        genuine.registration_id(),
+        genuine.pre_key_id(),
+        genuine.signed_pre_key_id(),
+        Some(kyber),
+        *genuine.base_key(),
+        key,
+        genuine.message().clone(),
+    )
+    .unwrap();
+    let forged = Delivered { content: Content::encode(forged.serialized()), ..second };
+    let _ = bob.mailbox.receive(&forged).await.unwrap();
+    let number = bob.mailbox.safety_number(alice.address()).await.unwrap().unwrap();
+    assert!(!number.changed(), "nobody has shown another key");
 }
 
 #[tokio::test]
@@ -276,6 +328,37 @@ async fn the_second_form_of_a_known_message_is_not_shown() {
     alice.mailbox.encrypt_again(&again).await.unwrap();
     let received = bob.mailbox.receive(&alice.delivered(again.under).await).await.unwrap();
     assert_eq!((received.settled, received.message), (Settled::Received, None));
+}
+
+/// Of many that could not be read, the first has a new session built; the others use that one.
+#[tokio::test]
+async fn one_claim_serves_all_that_could_not_be_read() {
+    let (alice, mut bob) = confirmed_pair().await;
+    let mut ids = Vec::new();
+    for n in 0..5 {
+        ids.push(alice.write(&bob, &n.to_string()).await.id);
+    }
+    let unreadable = |id| StatusUpdate { code: Some(Code::Undecryptable), ..status(id, State::Undeliverable, &bob) };
+    alice.mailbox.apply_status(&unreadable(ids[0])).await.unwrap();
+    // What is written now stands behind what goes out again.
+    let late = alice.mailbox.compose(bob.address(), "5").await.unwrap();
+    let claimed = bob.claim();
+    alice.mailbox.learn_bundle(bob.address(), &claimed).await.unwrap();
+    let mut waiting = alice.mailbox.to_encrypt_again().await.unwrap();
+    assert_eq!(waiting.iter().map(|again| again.message).collect::<Vec<_>>(), [ids[0], late]);
+    let unreadable = |id| StatusUpdate { code: Some(Code::Undecryptable), ..status(id, State::Undeliverable, &bob) };
+    for id in &ids[1..] {
+        alice.mailbox.apply_status(&unreadable(*id)).await.unwrap();
+    }
+    waiting.clear();
+    waiting.extend(alice.mailbox.to_encrypt_again().await.unwrap());
+    for again in &waiting {
+        alice.mailbox.encrypt_again(again).await.unwrap();
+    }
+    assert_eq!(waiting.len(), 6, "with one claim");
+    for again in &waiting {
+        text(&bob, &alice.delivered(again.under).await).await;
+    }
 }
 
 #[tokio::test]

@@ -120,6 +120,30 @@ async fn a_passphrase_opens_it_and_another_does_not() {
     open(home.path(), &address, &passphrase("right")).await.unwrap();
 }
 
+/// A typing error must not make a second place for an account: two would be two owners of one device.
+#[tokio::test]
+async fn an_account_has_one_place() {
+    let home = tempfile::tempdir().unwrap();
+    let (alice, bob): (Address, Address) = ("alice@one.example".parse().unwrap(), "bob@one.example".parse().unwrap());
+    let passphrase = |text: &str| Unlock::Passphrase(text.to_owned().into());
+    let first = Namespace::make(home.path(), &alice, &passphrase("right")).await.unwrap();
+    assert_eq!(first.address(), &alice);
+    Namespace::make(home.path(), &alice, &passphrase("right")).await.unwrap();
+    let wrong = Namespace::make(home.path(), &alice, &passphrase("wrong")).await.unwrap_err();
+    assert!(matches!(wrong, StorageError::WrongKey), "{wrong}");
+    let other = Namespace::make(home.path(), &alice, &Unlock::Key(KEY)).await.unwrap_err();
+    assert!(matches!(other, StorageError::OtherLock(WrappedBy::Passphrase)), "{other}");
+    assert_eq!(locks(home.path()).unwrap().len(), 1);
+    // An account that is certain to be new may be closed with something else, and opens beside the first.
+    Namespace::make_new(home.path(), &bob, &Unlock::Key(KEY)).await.unwrap();
+    Namespace::find(home.path(), &bob, &Unlock::Key(KEY)).await.unwrap();
+    Namespace::find(home.path(), &alice, &passphrase("right")).await.unwrap();
+    // One that is damaged is no reason not to open the others.
+    fs::create_dir(home.path().join("0123456789abcdef0123456789abcdef")).unwrap();
+    fs::write(home.path().join("0123456789abcdef0123456789abcdef/key.json"), "not ours").unwrap();
+    Namespace::find(home.path(), &bob, &Unlock::Key(KEY)).await.unwrap();
+}
+
 #[cfg(unix)]
 #[tokio::test]
 async fn a_key_file_is_private_and_serves_several_accounts() {
@@ -170,10 +194,12 @@ async fn a_namespace_has_one_owner_and_lets_others_look() {
     let second = open(home.path(), &address, &unlock).await.unwrap_err();
     assert!(second.to_string().contains(&format!("process {}", std::process::id())), "{second}");
     let namespace = Namespace::find(home.path(), &address, &unlock).await.unwrap();
+    assert!(namespace.is_open().unwrap());
     let beside = Storage::beside(&namespace).await.unwrap();
     let refused = Mailbox::open(Arc::new(beside), address.clone(), Clock::system()).await.unwrap_err();
     assert!(matches!(refused, Error::Storage(StorageError::NotOwner)), "{refused}");
     drop(owner);
+    assert!(!namespace.is_open().unwrap());
     open(home.path(), &address, &unlock).await.unwrap();
     let nobody = "nobody@one.example".parse().unwrap();
     assert!(matches!(open(home.path(), &nobody, &unlock).await, Err(StorageError::NoSuchAccount)));

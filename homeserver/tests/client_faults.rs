@@ -13,10 +13,7 @@ use std::{
 };
 
 use client_core::{Account, Clock, Options, Unlock};
-use process::{
-    Homeserver, Kind, Person, SERVER_NAME,
-    user::{Listener, User, succeeded},
-};
+use process::{Homeserver, Kind, Listener, Person, SERVER_NAME, User, terminal::succeeded};
 use serde_json::{Value, json};
 
 /// Every step of sending a first message, in order.

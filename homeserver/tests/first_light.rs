@@ -13,10 +13,7 @@ use std::{
 
 use base64::{Engine as _, engine::general_purpose::STANDARD};
 use libsignal_core::curve::{PrivateKey, PublicKey};
-use process::{
-    Homeserver, Kind, Person, SERVER_NAME, person,
-    user::{User, binary},
-};
+use process::{Homeserver, Kind, Person, SERVER_NAME, User, person, terminal::binary};
 use serde_json::json;
 
 on_both_databases!(

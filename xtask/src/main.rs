@@ -4,6 +4,7 @@
 mod bench;
 mod demo;
 mod guard;
+mod node;
 mod postgres;
 mod python;
 mod random;

@@ -4,6 +4,7 @@ use anyhow::Result;
 use clap::Args;
 
 use crate::{
+    node,
     postgres::{Postgres, URL_VARIABLE},
     python, setup,
     steps::{self, Steps},
@@ -36,6 +37,7 @@ fn all(options: &Options, steps: &mut Steps) -> Result<()> {
     steps.step("setup: protoc", setup::run)?;
     steps.step("setup: programs of the system", system::install_missing)?;
     steps.step("setup: Python packages", python::install_missing)?;
+    steps.step("setup: packages of Node", node::packages)?;
     if !options.quick {
         steps.step("setup: rustfmt and clippy", system::rust_components)?;
         steps.step("format", || cargo("fmt --all --check"))?;

@@ -7,6 +7,12 @@ use secrecy::{ExposeSecret, SecretString};
 use super::session::Session;
 use crate::{Error, chat::Mailbox, fault, signal::ONE_TIME_KEYS};
 
+/// The kinds of keys whose ids rise by themselves, and one more try.
+const KINDS: u32 = 5;
+
+/// No device comes to a higher key id in its life; there must be room above it.
+const KEY_ID_MAX: u32 = u32::MAX / 2;
+
 /// Below this many one-time keys of a kind, more are made.
 const LOW: u64 = 20;
 
@@ -20,7 +26,7 @@ pub(crate) async fn reconcile(session: &Session, mailbox: &Mailbox) -> Result<()
 async fn compare(session: &Session, mailbox: &Mailbox) -> Result<(), Error> {
     let name = session.profile.address.name.as_str();
     let count: KeyCount = session.ask(Method::GET, &["users", name, "keys", "count"]).await?;
-    let own = mailbox.identity_key().await;
+    let own = mailbox.identity_key().await?;
     match (&own, &count.identity_key) {
         // A crash may have come between the homeserver's taking a new identity and our hearing of it.
         (_, Some(published)) if own.as_ref() != Some(&published.0) && mailbox.take_up(&published.0).await? => {}
@@ -38,6 +44,9 @@ async fn compare(session: &Session, mailbox: &Mailbox) -> Result<(), Error> {
     }
     let digest = mailbox.digest().await?;
     if count.digest.is_none_or(|published| published.0 != digest) {
+        if !mailbox.may_renew().await? {
+            return Err(Error::UnexpectedAnswer("it does not keep the keys that this device publishes".to_owned()));
+        }
         mailbox.renew(0).await?;
         return publish(session, mailbox).await;
     }
@@ -65,7 +74,13 @@ pub(crate) async fn start_over(
     password: &SecretString,
     totp: Option<String>,
 ) -> Result<(), Error> {
-    let new = mailbox.generate()?;
+    let _turn = mailbox.publishing().await;
+    // The homeserver may have taken an earlier try whose answer was lost: the same again does no harm, another one would
+    // leave it with keys that nobody has.
+    let new = match mailbox.aside().await? {
+        Some(new) => new,
+        None => mailbox.generate()?,
+    };
     let password = password.expose_secret().to_owned();
     mailbox.set_aside(&new).await?;
     let body = StartOver { password, totp, keys: new.upload.clone() };
@@ -94,14 +109,22 @@ pub(crate) async fn claim(session: &Session, mailbox: &Mailbox, address: &Addres
 /// Publishes what is pending. Where the server has seen its ids, it is made anew above them.
 async fn publish(session: &Session, mailbox: &Mailbox) -> Result<(), Error> {
     let Some(upload) = mailbox.pending_upload().await? else { return Ok(()) };
-    match post(session, &upload).await {
-        Err(Error::Refused { code: Code::KeyIdReused, highest_key_id, .. }) => {
-            mailbox.renew(highest_key_id.unwrap_or(0)).await?;
-            let Some(upload) = mailbox.pending_upload().await? else { return Ok(()) };
-            post(session, &upload).await?;
+    let mut tries = 1;
+    let mut posted = post(session, &upload).await;
+    // The homeserver names one kind of key at a time.
+    while let Err(Error::Refused { code: Code::KeyIdReused, highest_key_id, .. }) = posted
+        && tries < KINDS
+    {
+        let highest = highest_key_id.unwrap_or(0);
+        if highest > KEY_ID_MAX {
+            return Err(Error::UnexpectedAnswer("it names a key id that nobody has used".to_owned()));
         }
-        result => result?,
+        mailbox.renew(highest).await?;
+        let Some(upload) = mailbox.pending_upload().await? else { return Ok(()) };
+        posted = post(session, &upload).await;
+        tries += 1;
     }
+    posted?;
     fault::point("keys-published");
     mailbox.upload_done().await
 }

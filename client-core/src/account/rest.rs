@@ -1,6 +1,9 @@
 //! Requests to the homeserver: bounded in time and size, following no redirect, answers mapped to [`Error`].
 
-use std::time::Duration;
+use std::{
+    net::IpAddr,
+    time::{Duration, Instant},
+};
 
 use missive_wire::{Code, Data, ErrorBody};
 use reqwest::{Method, RequestBuilder, Response, StatusCode, Url, header, header::HeaderValue, redirect::Policy};
@@ -44,9 +47,19 @@ pub(crate) struct Answer {
 impl Rest {
     /// Talks to the homeserver at an `http` or `https` URL.
     pub(crate) fn new(server: &str) -> Result<Self, Error> {
-        let base = Url::parse(server).map_err(|error| Error::InvalidServer(error.to_string()))?;
-        if !matches!(base.scheme(), "http" | "https") || base.host_str().is_none() {
+        let usable = |url: &Url| matches!(url.scheme(), "http" | "https") && url.host_str().is_some();
+        let Some(base) = Url::parse(server).ok().filter(usable) else {
             return Err(Error::InvalidServer("it begins with https:// or http:// and names a host".to_owned()));
+        };
+        if !base.username().is_empty()
+            || base.password().is_some()
+            || base.query().is_some()
+            || base.fragment().is_some()
+        {
+            return Err(Error::InvalidServer("it names a host and, at most, a port and a path".to_owned()));
+        }
+        if base.scheme() == "http" && !is_this_computer(&base) {
+            return Err(Error::InvalidServer("http:// is for this computer only: passwords need https://".to_owned()));
         }
         // One provider is compiled in; whoever installed it first, it is that one.
         let _ = rustls::crypto::aws_lc_rs::default_provider().install_default();
@@ -85,24 +98,36 @@ impl Rest {
         answer(request).await
     }
 
-    /// Asks for `/api/v1/<path>?<query>`.
-    pub(crate) async fn get(
+    /// Sends a request to `/api/v1/<path>?<query>`.
+    pub(crate) async fn query(
         &self,
+        method: Method,
         path: &[&str],
         query: &[(&str, &str)],
-        token: &SecretString,
+        credential: Credential<'_>,
     ) -> Result<Answer, Error> {
         let mut url = self.url(path)?;
         url.query_pairs_mut().extend_pairs(query);
-        answer(authorize(self.http.get(url), &Credential::Bearer(token))).await
+        answer(authorize(self.http.request(method, url), &credential)).await
+    }
+
+    /// How long the homeserver takes to say that it lives.
+    pub(crate) async fn reach(&self) -> Result<Duration, Error> {
+        let asked = Instant::now();
+        answer(self.http.get(self.place(&["health", "live"])?)).await?;
+        Ok(asked.elapsed())
     }
 
     fn url(&self, path: &[&str]) -> Result<Url, Error> {
+        self.place(&[&["api", "v1"], path].concat())
+    }
+
+    fn place(&self, path: &[&str]) -> Result<Url, Error> {
         let mut url = self.base.clone();
         url.path_segments_mut()
             .map_err(|()| Error::InvalidServer("it cannot have a path".to_owned()))?
             .pop_if_empty()
-            .extend(["api", "v1"].iter().chain(path));
+            .extend(path);
         Ok(url)
     }
 }
@@ -113,6 +138,14 @@ impl Answer {
         serde_json::from_slice::<Data<T>>(&self.body)
             .map(|answer| answer.data)
             .map_err(|error| Error::UnexpectedAnswer(error.to_string()))
+    }
+}
+
+fn is_this_computer(url: &Url) -> bool {
+    let host = url.host_str().unwrap_or_default();
+    match host.trim_matches(['[', ']']).parse::<IpAddr>() {
+        Ok(address) => address.is_loopback(),
+        Err(_) => host == "localhost" || host.ends_with(".localhost"),
     }
 }
 

@@ -6,7 +6,7 @@ use missive_wire::{
     Address, ClientFrame, DeviceId, MESSAGE_IDS_MAX, MessageId, Receiver, State, StatusAck, StatusFrame,
 };
 
-use super::{inbox::Settled, mailbox::OwedRead};
+use super::{inbox::Settled, reads::OwedRead};
 
 /// What is to be said about messages and statuses that are stored.
 #[derive(Default)]

@@ -11,7 +11,7 @@ use super::{
     outbox,
 };
 use crate::{
-    Error, fault,
+    Error, contacts, fault,
     storage::{Batch, Table},
 };
 
@@ -49,6 +49,17 @@ pub(super) fn is_due_for_devices(message: &StoredMessage, code: Code) -> bool {
     code == Code::DeviceMismatch && message.mismatches < MISMATCHES_MAX && message.text().is_some()
 }
 
+/// Whether a message to that account waits to be encrypted again.
+pub(super) async fn waits_for(mailbox: &Mailbox, to: &Address) -> Result<bool, Error> {
+    Ok(mailbox.storage.count_for(Table::Again, to).await? > 0)
+}
+
+/// Has a new message encrypted behind those that wait.
+pub(super) fn queue(batch: &mut Batch, id: MessageId, to: &Address, since: Timestamp) -> Result<(), Error> {
+    let again = Again { message: id, under: id, to: to.clone(), since };
+    Ok(batch.put_for(Table::Again, id.as_bytes(), to, &again)?)
+}
+
 /// Has a message encrypted again under a new id.
 pub(super) fn schedule(
     batch: &mut Batch,
@@ -77,6 +88,9 @@ pub(super) fn schedule_for_devices(
 pub(super) async fn encrypt(mailbox: &Mailbox, owner: &Owner<'_>, again: &Again) -> Result<(), Error> {
     let mut batch = Batch::default();
     batch.delete(Table::Again, again.message.as_bytes());
+    if contacts::is_blocked(&mailbox.storage, &again.to).await? {
+        return Err(Error::Blocked(again.to.clone()));
+    }
     let message: Option<StoredMessage> = mailbox.storage.get(Table::Message, &sent_key(again.message)).await?;
     if let Some(message) = message.filter(|message| message.state.is_none_or(|state| state == State::Sent))
         && let Some(text) = message.text()
@@ -119,6 +133,6 @@ fn put(
 ) -> Result<(), Error> {
     batch.delete(Table::Outbox, refused.as_bytes());
     let again = Again { message: message.id, under, to: message.peer.clone(), since };
-    batch.put(Table::Again, message.id.as_bytes(), &again)?;
+    batch.put_for(Table::Again, message.id.as_bytes(), &message.peer, &again)?;
     Ok(batch.put_for(Table::Message, message.key(), &message.peer, message)?)
 }

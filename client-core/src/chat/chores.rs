@@ -28,26 +28,16 @@ const RETRY: Duration = Duration::from_mins(1);
 
 /// Does what comes up, until it is dropped: every step is one commit, so that it may be dropped anywhere.
 pub(super) async fn run(inner: Arc<Inner>, events: mpsc::Sender<Event>) {
-    let mut chores = Chores { inner, events, version: None, told: HashSet::new() };
+    let now = Instant::now();
+    let mut chores = Chores { inner, events, version: None, told: HashSet::new(), keys_at: now + KEYS, again_at: now };
     let mut look = interval(LOOK);
     look.set_missed_tick_behavior(MissedTickBehavior::Delay);
-    let mut keys_at = Instant::now() + KEYS;
-    let mut again_at = Instant::now();
     loop {
-        let due = tokio::select! {
-            () = chores.inner.chores.notified() => true,
-            _ = look.tick() => false,
-        };
-        let now = Instant::now();
-        let keys_due = chores.inner.keys_low() || now >= keys_at;
-        if keys_due {
-            keys_at = now + KEYS;
+        tokio::select! {
+            () = chores.inner.chores.notified() => chores.again_at = Instant::now(),
+            _ = look.tick() => {}
         }
-        let again_due = due || now >= again_at;
-        if again_due {
-            again_at = now + RETRY;
-        }
-        if let Err(error) = chores.turn(keys_due, again_due).await {
+        if let Err(error) = chores.turn().await {
             tracing::warn!(%error, "a chore failed, and is tried again");
         }
     }
@@ -56,25 +46,32 @@ pub(super) async fn run(inner: Arc<Inner>, events: mpsc::Sender<Event>) {
 struct Chores {
     inner: Arc<Inner>,
     events: mpsc::Sender<Event>,
-    /// The storage as it was when it was last looked at.
+    /// The storage as it was when all that it had was done.
     version: Option<i64>,
     /// Whose changed key has been told.
     told: HashSet<Address>,
+    keys_at: Instant,
+    again_at: Instant,
 }
 
 impl Chores {
-    async fn turn(&mut self, keys_due: bool, again_due: bool) -> Result<(), Error> {
+    async fn turn(&mut self) -> Result<(), Error> {
         let version = self.inner.account.storage.data_version().await?;
-        if self.version.replace(version) != Some(version) {
+        if self.version != Some(version) {
             self.handed().await?;
+            self.version = Some(version);
             // It may have marked messages as read, or accepted a key.
             self.inner.account.work.notify_one();
         }
-        if again_due {
+        let now = Instant::now();
+        if now >= self.again_at {
+            self.again_at = now + RETRY;
             self.again().await?;
         }
-        if keys_due {
+        if self.inner.keys_low() || now >= self.keys_at {
+            self.keys_at = now + RETRY;
             keys::reconcile(&self.inner.account.session, &self.inner.mailbox).await?;
+            self.keys_at = now + KEYS;
         }
         Ok(())
     }
@@ -92,7 +89,12 @@ impl Chores {
     }
 
     async fn again(&mut self) -> Result<(), Error> {
+        // The order of a receiver's messages is kept: behind one that must wait, the others do.
+        let mut waiting = HashSet::new();
         for again in self.inner.mailbox.to_encrypt_again().await? {
+            if waiting.contains(&again.to) {
+                continue;
+            }
             if is_over(again.since, self.inner.mailbox.now()) {
                 self.give_up(&again, Code::Expired).await?;
                 continue;
@@ -100,18 +102,20 @@ impl Chores {
             match self.encrypt(&again).await {
                 Ok(()) => self.inner.account.work.notify_one(),
                 Err(Error::Signal(SignalError::IdentityChanged(address))) => {
+                    waiting.insert(again.to);
                     if self.told.insert(address.clone()) {
                         let _ = self.events.send(Event::IdentityChanged(address)).await;
                     }
                 }
-                Err(Error::UnknownReceiver(_)) => self.give_up(&again, Code::ReceiverGone).await?,
-                Err(Error::Signal(SignalError::BadBundle { .. })) => self.give_up(&again, Code::Undecryptable).await?,
-                Err(Error::TooLarge) => self.give_up(&again, Code::TooLarge).await?,
-                // Later, when the homeserver can be reached.
-                Err(error) => {
-                    tracing::debug!(%error, "a message could not be encrypted again");
-                    return Ok(());
-                }
+                Err(error) => match verdict(&error) {
+                    Some(code) => self.give_up(&again, code).await?,
+                    // Nobody can be reached.
+                    None if matches!(error, Error::Unreachable(_) | Error::Storage(_)) => return Ok(()),
+                    None => {
+                        tracing::debug!(%error, "a message could not be encrypted again");
+                        waiting.insert(again.to);
+                    }
+                },
             }
         }
         Ok(())
@@ -133,5 +137,17 @@ impl Chores {
             let _ = self.events.send(Event::Status(change)).await;
         }
         Ok(())
+    }
+}
+
+/// Why a message never will be encrypted again; `None` if it may be later.
+fn verdict(error: &Error) -> Option<Code> {
+    match error {
+        Error::UnknownReceiver(_) => Some(Code::ReceiverGone),
+        Error::Signal(SignalError::BadBundle { .. }) => Some(Code::Undecryptable),
+        Error::TooLarge => Some(Code::TooLarge),
+        Error::Blocked(_) => Some(Code::Refused),
+        Error::Refused { code, .. } => Some(*code),
+        _ => None,
     }
 }

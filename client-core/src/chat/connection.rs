@@ -22,10 +22,13 @@ use super::{
     live::{End, Live},
     socket::Socket,
 };
-use crate::{Error, account::keys, client::Inner};
+use crate::{Error, SignalError, StorageError, account::keys, client::Inner};
 
 /// Events that nobody has taken yet; when they are this many, the connection waits.
 const EVENTS: usize = 1024;
+
+/// Longer than this nobody waits because a homeserver says so.
+const LONGEST_WAIT: Duration = Duration::from_hours(1);
 
 /// A connection that held this long was a good one.
 const GOOD: Duration = Duration::from_secs(10);
@@ -37,11 +40,9 @@ pub struct Connection {
     events: mpsc::Receiver<Event>,
     asked: watch::Sender<bool>,
     task: JoinHandle<()>,
-    /// Ends with the connection, wherever it is.
-    chores: AbortOnDrop,
 }
 
-#[derive(Debug)]
+/// A task that ends with whoever holds this, wherever it is.
 struct AbortOnDrop(JoinHandle<()>);
 
 impl Drop for AbortOnDrop {
@@ -67,9 +68,8 @@ impl Connection {
         };
         let (sender, events) = mpsc::channel(EVENTS);
         let (asked, ask) = watch::channel(false);
-        let chores = AbortOnDrop(tokio::spawn(chores::run(inner.clone(), sender.clone())));
         let task = tokio::spawn(run(inner, sender, ask, first));
-        Ok(Self { events, asked, task, chores })
+        Ok(Self { events, asked, task })
     }
 
     /// The next event; `None` after the last one. Cancel-safe.
@@ -82,9 +82,6 @@ impl Connection {
         self.events.close();
         let _ = self.asked.send(true);
         let _ = self.task.await;
-        // Until it has let go of the account, another process would find it open.
-        self.chores.0.abort();
-        let _ = (&mut self.chores.0).await;
     }
 }
 
@@ -108,33 +105,53 @@ async fn run(
     mut ask: watch::Receiver<bool>,
     first: Option<(Socket, Hello)>,
 ) {
+    let mut chores = AbortOnDrop(tokio::spawn(chores::run(inner.clone(), events.clone())));
+    let closed = Box::pin(follow(&inner, &events, &mut ask, first)).await;
+    // Until they have let go of the account, another process would find it open.
+    chores.0.abort();
+    let _ = (&mut chores.0).await;
+    if let Some(closed) = closed {
+        let _ = events.send(Event::Closed(closed)).await;
+    }
+}
+
+/// Connects again and again, until there is a reason not to. What to say last.
+async fn follow(
+    inner: &Arc<Inner>,
+    events: &mpsc::Sender<Event>,
+    ask: &mut watch::Receiver<bool>,
+    first: Option<(Socket, Hello)>,
+) -> Option<Closed> {
     let mut backoff = Backoff::default();
     let once = first.is_some();
     let mut dialled = first;
     loop {
-        let since = Instant::now();
-        let end = match attempt(&inner, &mut ask, dialled.take()).await {
-            Some(Ok((socket, hello))) => Live::new(&inner, &events, socket).run(hello, wait(ask.clone())).await,
-            Some(Err(error)) if error.is_temporary() => End::Lost(error.to_string()),
-            Some(Err(error)) => End::Failed(error),
+        let mut since = None;
+        let mut least = Duration::ZERO;
+        let end = match attempt(inner, ask, dialled.take()).await {
+            Some(Ok((socket, hello))) => {
+                since = Some(Instant::now());
+                Live::new(inner, events, socket).run(hello, wait(ask.clone())).await
+            }
+            Some(Err(error)) => {
+                if let Error::RateLimited { retry_after: Some(wait), .. } = &error {
+                    least = (*wait).min(LONGEST_WAIT);
+                }
+                End::Failed(error)
+            }
             None => End::Asked,
         };
         let error = match lost(end, once) {
             Ok(error) => error,
-            Err(closed) => {
-                if let Some(closed) = closed {
-                    let _ = events.send(Event::Closed(closed)).await;
-                }
-                return;
-            }
+            Err(closed) => return closed,
         };
-        if since.elapsed() >= GOOD {
+        if since.is_some_and(|since| since.elapsed() >= GOOD) {
             backoff.reset();
         }
-        let retry_in = backoff.next();
+        let retry_in = backoff.next().max(least);
         let _ = events.send(Event::Disconnected { error, retry_in }).await;
         tokio::select! {
-            () = wait(ask.clone()) => return,
+            () = wait(ask.clone()) => return None,
             () = tokio::time::sleep(retry_in) => {}
         }
     }
@@ -164,9 +181,10 @@ async fn wait(mut ask: watch::Receiver<bool>) {
 fn lost(end: End, once: bool) -> Result<String, Option<Closed>> {
     match end {
         End::Asked => Err(None),
+        End::Failed(error) if !once && may_pass(&error) => Ok(error.to_string()),
         End::Failed(error) => Err(Some(Closed::Error(error))),
-        // Policy, our frames too large, session ended, connected elsewhere: the same again would end the same.
-        End::Closed(code @ (1008 | 1009 | Closed::SESSION_ENDED | Closed::ELSEWHERE), reason) => {
+        // Our frames too large, session ended, connected elsewhere: the same again would end the same.
+        End::Closed(code @ (1009 | Closed::SESSION_ENDED | Closed::ELSEWHERE), reason) => {
             Err(Some(Closed::Code(code, reason)))
         }
         End::Closed(code, reason) if once => Err(Some(Closed::Code(code, reason))),
@@ -174,4 +192,15 @@ fn lost(end: End, once: bool) -> Result<String, Option<Closed>> {
         End::Closed(code, reason) => Ok(format!("the homeserver closed the connection ({code}) {reason}")),
         End::Lost(reason) => Ok(reason),
     }
+}
+
+/// Whether what failed may go well later: a homeserver that is being worked on, a file that another process uses.
+fn may_pass(error: &Error) -> bool {
+    let storage = match error {
+        Error::Storage(error) | Error::Signal(SignalError::Storage(error)) => Some(error),
+        _ => None,
+    };
+    let is_busy =
+        matches!(storage, Some(StorageError::Database(_) | StorageError::Locked { .. } | StorageError::Io(_)));
+    error.is_temporary() || is_busy || matches!(error, Error::UnexpectedAnswer(_))
 }

@@ -1,7 +1,7 @@
 //! Which messages are under way on a connection: at most 64 without a state, in order for each receiver.
 
 use std::{
-    collections::{BTreeMap, HashMap},
+    collections::{BTreeMap, HashMap, HashSet},
     time::Duration,
 };
 
@@ -14,8 +14,9 @@ const WINDOW: usize = 64;
 /// When this many wait to be repeated, nothing further is looked at.
 const HELD_MAX: usize = 1024;
 
-/// How long to wait where the homeserver does not say.
+/// How long to wait where the homeserver does not say, and at the most.
 const RETRY: Duration = Duration::from_secs(1);
+const RETRY_MAX: Duration = Duration::from_hours(1);
 
 /// What to do with a message of the outbox.
 #[derive(Debug, PartialEq, Eq)]
@@ -34,7 +35,8 @@ pub(super) struct Flight {
     under_way: HashMap<MessageId, (i64, Address)>,
     /// Failed for now, or behind one that did.
     held: BTreeMap<i64, Address>,
-    retry_at: Option<Instant>,
+    /// When the held ones of each receiver are tried again.
+    retry_at: HashMap<Address, Instant>,
 }
 
 impl Flight {
@@ -71,12 +73,15 @@ impl Flight {
         self.under_way.remove(&id).is_some()
     }
 
-    /// A message has failed for now.
-    pub(super) fn hold(&mut self, id: MessageId, now: Instant, retry_after: Option<Duration>) {
-        let Some((position, receiver)) = self.under_way.remove(&id) else { return };
+    /// A message has failed for now. Whether it is the first of its receiver's that has.
+    pub(super) fn hold(&mut self, id: MessageId, now: Instant, retry_after: Option<Duration>) -> bool {
+        let Some((position, receiver)) = self.under_way.remove(&id) else { return false };
+        let at = now + retry_after.unwrap_or(RETRY).min(RETRY_MAX);
+        let first = !self.held.iter().any(|(place, held)| *place < position && *held == receiver);
+        let known = self.retry_at.entry(receiver.clone()).or_insert(at);
+        *known = at.max(*known);
         self.held.insert(position, receiver);
-        let at = now + retry_after.unwrap_or(RETRY);
-        self.retry_at = Some(self.retry_at.map_or(at, |known| known.max(at)));
+        first
     }
 
     /// Looks at everything again; what is under way stays so.
@@ -84,18 +89,21 @@ impl Flight {
         self.cursor = 0;
     }
 
-    /// When to look again at what failed for now.
+    /// When to look again at something that failed for now.
     pub(super) fn retry_at(&self) -> Option<Instant> {
-        self.retry_at
+        self.retry_at.values().min().copied()
     }
 
-    /// Looks again from the oldest that failed for now.
-    pub(super) fn retry(&mut self) {
-        if let Some((&oldest, _)) = self.held.first_key_value() {
-            self.cursor = oldest - 1;
+    /// Looks again from the oldest that failed for now and is due.
+    pub(super) fn retry(&mut self, now: Instant) {
+        let due = |receiver: &Address| self.retry_at.get(receiver).is_none_or(|at| *at <= now);
+        let oldest = self.held.iter().find(|(_, receiver)| due(receiver)).map(|(place, _)| *place);
+        if let Some(oldest) = oldest {
+            self.cursor = self.cursor.min(oldest - 1);
         }
-        self.held.clear();
-        self.retry_at = None;
+        let due: HashSet<Address> = self.held.values().filter(|receiver| due(receiver)).cloned().collect();
+        self.held.retain(|_, receiver| !due.contains(receiver));
+        self.retry_at.retain(|_, at| *at > now);
     }
 }
 
@@ -132,7 +140,7 @@ mod tests {
         assert_eq!(flight.next(3, ids[2], &bob), Step::Leave);
         assert_eq!(flight.next(4, ids[3], &carol), Step::Send);
         assert_eq!(flight.retry_at(), Some(now + Duration::from_secs(3)));
-        flight.retry();
+        flight.retry(Instant::now() + RETRY_MAX);
         assert_eq!(flight.room(), Some((0, 63)));
         for (position, id) in (1..).zip(&ids[..3]) {
             assert_eq!(flight.next(position, *id, &bob), Step::Send);

@@ -40,6 +40,14 @@ pub struct Received {
 }
 
 impl Settled {
+    fn of(body: &Body) -> Self {
+        match body {
+            Body::Text(_) | Body::Unsupported => Self::Received,
+            Body::Undecryptable => Self::Undecryptable,
+            Body::Refused(_) => Self::Refused,
+        }
+    }
+
     /// As a status says it.
     pub fn state(self) -> (State, Option<Code>) {
         match self {
@@ -62,7 +70,7 @@ struct Opened {
 
 pub(super) async fn receive(mailbox: &Mailbox, owner: &Owner<'_>, delivered: &Delivered) -> Result<Received, Error> {
     let triple = triple(&delivered.sender, delivered.sender_device, delivered.id);
-    if let Some(settled) = mailbox.storage.get::<Settled>(Table::Seen, &triple).await? {
+    if let Some(settled) = seen(mailbox, &triple).await? {
         return Ok(Received { settled, message: None });
     }
     fault::point("receive-begun");
@@ -76,6 +84,20 @@ pub(super) async fn receive(mailbox: &Mailbox, owner: &Owner<'_>, delivered: &De
     mailbox.storage.commit(batch).await?;
     fault::point("receive-stored");
     Ok(Received { settled, message })
+}
+
+/// What became of a message that came before. Should its triple be forgotten early, because a clock was wrong, the message
+/// itself is remembered.
+async fn seen(mailbox: &Mailbox, triple: &[u8]) -> Result<Option<Settled>, Error> {
+    if let Some(settled) = mailbox.storage.get::<Settled>(Table::Seen, triple).await? {
+        return Ok(Some(settled));
+    }
+    for table in [Table::Message, Table::Hidden] {
+        if let Some(message) = mailbox.storage.get::<StoredMessage>(table, triple).await? {
+            return Ok(Some(Settled::of(&message.body)));
+        }
+    }
+    Ok(None)
 }
 
 /// Forgets triples that no honest server repeats any more.
@@ -113,7 +135,8 @@ fn message(delivered: &Delivered, opened: Opened) -> StoredMessage {
 
 async fn open(mailbox: &Mailbox, owner: &Owner<'_>, batch: &mut Batch, delivered: &Delivered) -> Result<Opened, Error> {
     let Delivered { sender, sender_device, kind, content, sent_at, .. } = delivered;
-    let decrypted = owner.signal()?.decrypt(batch, sender, *sender_device, *kind, &content.decode()).await;
+    let mut changes = Batch::default();
+    let decrypted = owner.signal()?.decrypt(&mut changes, sender, *sender_device, *kind, &content.decode()).await;
     let decrypted = match decrypted {
         Ok(decrypted) => decrypted,
         Err(SignalError::Undecryptable(reason)) => {
@@ -130,13 +153,17 @@ async fn open(mailbox: &Mailbox, owner: &Owner<'_>, batch: &mut Batch, delivered
     };
     let identity_changed = decrypted.identity_changed;
     Ok(match check(mailbox, delivered, &decrypted.plaintext) {
-        Ok(payload) => Opened {
-            settled: Settled::Received,
-            body: payload.body.text.map_or(Body::Unsupported, Body::Text),
-            sent_at: payload.sent_at,
-            identity_changed,
-            replaces: payload.replaces,
-        },
+        Ok(payload) => {
+            batch.append(changes);
+            Opened {
+                settled: Settled::Received,
+                body: payload.body.text.map_or(Body::Unsupported, Body::Text),
+                sent_at: payload.sent_at,
+                identity_changed,
+                replaces: payload.replaces,
+            }
+        }
+        // Nothing is learnt from it, least of all whose key that is.
         Err(reason) => Opened {
             settled: Settled::Refused,
             body: Body::Refused(reason),
@@ -165,5 +192,5 @@ fn check(mailbox: &Mailbox, delivered: &Delivered, plaintext: &[u8]) -> Result<P
 async fn is_known(mailbox: &Mailbox, delivered: &Delivered, replaces: Option<MessageId>) -> Result<bool, Error> {
     let Some(id) = replaces else { return Ok(false) };
     let triple = triple(&delivered.sender, delivered.sender_device, id);
-    Ok(mailbox.storage.get::<Settled>(Table::Seen, &triple).await? == Some(Settled::Received))
+    Ok(seen(mailbox, &triple).await? == Some(Settled::Received))
 }

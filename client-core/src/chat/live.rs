@@ -23,6 +23,9 @@ use crate::{Error, client::Inner, fault};
 /// Ciphertexts older than this are not sent again.
 const RESEND_FOR: Duration = Duration::from_hours(30 * 24);
 
+/// After so many frames that came in, it is looked whether something is to go out.
+const BURST: u32 = 32;
+
 /// `read` statuses are repeated this many at a time.
 const READS: u32 = 100;
 
@@ -87,17 +90,25 @@ impl<'a> Live<'a> {
         self.inner.chores.notify_one();
         self.pump().await?;
         tokio::pin!(asked);
+        let mut taken = 0_u32;
         loop {
             let retry_at = self.flight.retry_at();
             let idle = !self.acknowledgements.is_empty();
             tokio::select! {
                 biased;
                 () = &mut asked => return Ok(()),
-                incoming = self.socket.next() => self.take(incoming).await?,
+                incoming = self.socket.next() => {
+                    self.take(incoming).await?;
+                    taken = taken.wrapping_add(1);
+                    if taken.is_multiple_of(BURST) {
+                        // However much comes in, something goes out.
+                        self.pump().await?;
+                    }
+                }
                 () = std::future::ready(()), if idle => self.acknowledge().await?,
                 () = self.inner.account.work.notified() => self.pump().await?,
                 () = sleep_until(retry_at.unwrap_or_else(Instant::now)), if retry_at.is_some() => {
-                    self.flight.retry();
+                    self.flight.retry(Instant::now());
                     self.pump().await?;
                 }
             }
@@ -166,7 +177,11 @@ impl<'a> Live<'a> {
         let retry_after = details.retry_after.map(Duration::from_secs);
         match id {
             Some(id) if retry_after.is_some() || code == Code::AfterFailed => {
-                self.flight.hold(id, Instant::now(), retry_after);
+                let first = self.flight.hold(id, Instant::now(), retry_after);
+                if first && code == Code::AfterFailed {
+                    // It waits for one that this client has no more; to a new connection it owes nothing.
+                    return Err(End::Lost("the homeserver waits for a message that is settled".to_owned()));
+                }
                 self.emit(Event::Error { code, error, id: Some(id) }).await;
                 Ok(())
             }
@@ -175,6 +190,9 @@ impl<'a> Live<'a> {
                 self.pump().await
             }
             id => {
+                if let (Some(id), None) = (id, retry_after) {
+                    self.inner.mailbox.reads_refused(id).await?;
+                }
                 self.emit(Event::Error { code, error, id }).await;
                 Ok(())
             }
@@ -213,12 +231,17 @@ impl<'a> Live<'a> {
 
     /// The frame of a message of the outbox, if it is to be sent.
     async fn next(&mut self, position: i64, outgoing: Outgoing) -> Result<Option<String>, Error> {
-        if outgoing.sent {
+        let is_over = is_over(outgoing.since, self.inner.mailbox.now());
+        if outgoing.sent || is_over {
             self.flight.skip(position);
+        }
+        if outgoing.sent {
+            if is_over {
+                self.inner.mailbox.let_go(outgoing.id).await?;
+            }
             return Ok(None);
         }
-        if is_over(outgoing.since, self.inner.mailbox.clock().timestamp()) {
-            self.flight.skip(position);
+        if is_over {
             self.fail(outgoing.id, Code::Expired).await?;
             return Ok(None);
         }

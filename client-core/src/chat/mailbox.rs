@@ -2,17 +2,14 @@
 
 use std::sync::Arc;
 
-use missive_wire::{Address, ClaimedBundle, KeyUpload, MessageId, PeerIncarnation, Timestamp};
-use serde::{Deserialize, Serialize};
+use missive_wire::{Address, ClaimedBundle, Code, Delivered, KeyUpload, MessageId, StatusUpdate, Timestamp};
 use tokio::sync::{Mutex, MutexGuard};
-use uuid::Uuid;
 
 use super::{
     again::{self, Again},
-    conversations,
     handed::{Handed, Outcome},
     inbox::{self, Received},
-    message::{Body, Direction, StatusChange, StoredMessage},
+    message::{StatusChange, StoredMessage},
     outbox::{self, Outgoing},
     status::{self, Applied, Failed},
 };
@@ -22,9 +19,6 @@ use crate::{
     signal::{NewIdentity, Signal},
     storage::{Batch, Storage, Table},
 };
-use missive_wire::{Code, Delivered, DeviceId, StatusUpdate};
-
-const INCARNATION: &[u8] = b"incarnation";
 
 /// An account's keys, sessions, messages and outbox.
 ///
@@ -40,13 +34,9 @@ pub struct Mailbox {
     publishing: Mutex<()>,
 }
 
-/// A `read` status that the server has not noted.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub(crate) struct OwedRead {
-    pub(crate) id: MessageId,
-    pub(crate) sender: Address,
-    pub(crate) device: DeviceId,
-}
+/// How often whole sets of keys were made, and on which day.
+const RENEWALS: &[u8] = b"renewals";
+const RENEWALS_A_DAY: u32 = 4;
 
 /// Holding it, one is the owner of the cryptographic state.
 pub(super) struct Owner<'a>(MutexGuard<'a, Option<Signal>>);
@@ -80,17 +70,17 @@ impl Mailbox {
 
     /// Public keys that were made and perhaps not published: publishing the same again does no harm.
     pub async fn pending_upload(&self) -> Result<Option<KeyUpload>, Error> {
-        Ok(self.owner().await.signal()?.pending_upload().await?)
+        Ok(self.owner().await?.signal()?.pending_upload().await?)
     }
 
     /// Notes that the pending keys have been published.
     pub async fn upload_done(&self) -> Result<(), Error> {
-        Ok(self.owner().await.signal()?.upload_done().await?)
+        Ok(self.owner().await?.signal()?.upload_done().await?)
     }
 
     /// Builds sessions from a claimed bundle.
     pub async fn learn_bundle(&self, address: &Address, bundle: &ClaimedBundle) -> Result<(), Error> {
-        let owner = self.owner().await;
+        let owner = self.owner().await?;
         let mut batch = Batch::default();
         let learnt = owner.signal()?.learn_bundle(&mut batch, address, bundle).await;
         match learnt {
@@ -101,24 +91,38 @@ impl Mailbox {
         Ok(learnt?)
     }
 
-    /// Trusts the changed identity key of a contact. Says whether there was one.
-    pub async fn accept_identity(&self, address: &Address) -> Result<bool, Error> {
-        Ok(self.owner().await.signal()?.accept_identity(address).await?)
+    /// Trusts the changed identity key that this safety number is about. Says whether there was one. Fails with
+    /// [`Error::OtherIdentity`] if that is not the newest key any more.
+    pub async fn accept_identity(&self, number: &SafetyNumber) -> Result<bool, Error> {
+        let accepted = self.owner().await?.signal()?.accept_identity(number).await?;
+        accepted.ok_or_else(|| Error::OtherIdentity(number.with().clone()))
+    }
+
+    /// Forgets a changed identity key that waits for acceptance. Says whether there was one.
+    pub async fn reject_identity(&self, address: &Address) -> Result<bool, Error> {
+        Ok(self.owner().await?.signal()?.reject_identity(address).await?)
     }
 
     /// Encrypts a text and puts it into the outbox. Fails with [`SignalError::NoSession`] when the receiver's bundle must
     /// be learnt first.
     pub async fn compose(&self, to: &Address, text: &str) -> Result<MessageId, Error> {
-        outbox::compose(self, &self.owner().await, to, text, |_, _| Ok(())).await
+        outbox::compose(self, &self.owner().await?, to, text, |_, _| Ok(())).await
     }
 
     /// As [`Mailbox::compose`], for another process: in the same commit, it learns which message that was.
     pub(crate) async fn compose_handed(&self, handed: &Handed) -> Result<MessageId, Error> {
+        let owner = self.owner().await?;
+        // It may have been done since it was looked at.
+        match Handed::load(&self.storage, handed.id).await?.map(|row| row.outcome) {
+            None => return Err(Error::OwnerGone),
+            Some(Some(outcome)) => return outcome.into_result(&handed.to),
+            Some(None) => {}
+        }
         let today = day(self.now());
         let note = |batch: &mut Batch, id| {
             Handed { outcome: Some(Outcome::Composed(id)), text: String::new(), ..handed.clone() }.save(batch, today)
         };
-        outbox::compose(self, &self.owner().await, &handed.to, &handed.text, note).await
+        outbox::compose(self, &owner, &handed.to, &handed.text, note).await
     }
 
     /// Messages that wait to be encrypted again, oldest first.
@@ -129,29 +133,29 @@ impl Mailbox {
     /// Encrypts a message again and puts it into the outbox. Fails with [`SignalError::NoSession`] when the receiver's
     /// bundle must be learnt first.
     pub async fn encrypt_again(&self, again: &Again) -> Result<(), Error> {
-        again::encrypt(self, &self.owner().await, again).await
+        again::encrypt(self, &self.owner().await?, again).await
     }
 
     /// Gives up a message that waits to be encrypted again.
     pub async fn give_up(&self, again: &Again, code: Code) -> Result<Option<StatusChange>, Error> {
-        let _owner = self.owner().await;
+        let _owner = self.owner().await?;
         again::give_up(self, again, code).await
     }
 
     /// Takes a message in: decrypts it and stores it with the state that it leaves behind, in one commit. Afterwards, and
     /// only then, it may be acknowledged.
     pub async fn receive(&self, delivered: &Delivered) -> Result<Received, Error> {
-        inbox::receive(self, &self.owner().await, delivered).await
+        inbox::receive(self, &self.owner().await?, delivered).await
     }
 
     /// Takes a status update in. Afterwards, and only then, it may be acknowledged.
     pub async fn apply_status(&self, update: &StatusUpdate) -> Result<Applied, Error> {
-        status::apply(self, &self.owner().await, update).await
+        status::apply(self, &self.owner().await?, update).await
     }
 
     /// Notes that a message will never be taken by the homeserver in this form.
     pub async fn fail(&self, id: MessageId, code: Code) -> Result<Failed, Error> {
-        status::fail(self, &self.owner().await, id, code).await
+        status::fail(self, &self.owner().await?, id, code).await
     }
 
     /// Ciphertexts that nobody has acknowledged, after a position, in order.
@@ -164,66 +168,20 @@ impl Mailbox {
         history(&self.storage, peer, limit).await
     }
 
-    /// Heeds the homeserver's incarnation: after a change everything unacknowledged counts as not sent. Also forgets the
-    /// triples that are older than a message may become.
-    pub async fn greet(&self, incarnation: Uuid) -> Result<(), Error> {
-        let _owner = self.owner().await;
+    /// Lets go of a ciphertext that is too old to be sent again; the message stays as it is.
+    pub(crate) async fn let_go(&self, id: MessageId) -> Result<(), Error> {
         let mut batch = Batch::default();
-        inbox::forget_old(&mut batch, self.now());
-        batch.forget(Table::Handed, day(self.now()) - 1);
-        let known = self.storage.get::<Uuid>(Table::Meta, INCARNATION).await?;
-        if known != Some(incarnation) {
-            if known.is_some() {
-                outbox::unsend(self, &mut batch, |_| true).await?;
-            }
-            batch.put(Table::Meta, INCARNATION, &incarnation)?;
-        }
-        Ok(self.storage.commit(batch).await?)
-    }
-
-    /// Heeds another server's incarnation, once: everything that its accounts have not acknowledged counts as not sent.
-    /// Says whether that was anything.
-    pub async fn peer_greets(&self, peer: &PeerIncarnation) -> Result<bool, Error> {
-        let _owner = self.owner().await;
-        let key = format!("incarnation of {}", peer.server);
-        if self.storage.get::<Uuid>(Table::Meta, key.as_bytes()).await? == Some(peer.incarnation) {
-            return Ok(false);
-        }
-        let mut batch = Batch::default();
-        outbox::unsend(self, &mut batch, |receiver| receiver.server == peer.server).await?;
-        if batch.is_empty() {
-            // Nothing is remembered of servers that are only named.
-            return Ok(false);
-        }
-        batch.put(Table::Meta, key, &peer.incarnation)?;
-        self.storage.commit(batch).await?;
-        Ok(true)
-    }
-
-    /// Notes that messages of an account were shown; their sender is told until the server has noted it.
-    pub async fn mark_read(&self, messages: &[&StoredMessage]) -> Result<(), Error> {
-        mark_read(&self.storage, messages).await
-    }
-
-    pub(crate) async fn owed_reads(&self, after: i64, limit: u32) -> Result<Vec<(i64, OwedRead)>, Error> {
-        Ok(self.storage.list_after(Table::Owed, after, limit).await?)
-    }
-
-    pub(crate) async fn reads_noted(&self, ids: &[MessageId]) -> Result<(), Error> {
-        let mut batch = Batch::default();
-        for id in ids {
-            batch.delete(Table::Owed, id.as_bytes());
-        }
+        batch.delete(Table::Outbox, id.as_bytes());
         Ok(self.storage.commit(batch).await?)
     }
 
     /// Our public identity key; `None` before the keys are installed.
-    pub(crate) async fn identity_key(&self) -> Option<Vec<u8>> {
-        self.owner().await.0.as_ref().map(Signal::identity_key)
+    pub(crate) async fn identity_key(&self) -> Result<Option<Vec<u8>>, Error> {
+        Ok(self.owner().await?.0.as_ref().map(Signal::identity_key))
     }
 
     pub(crate) async fn digest(&self) -> Result<[u8; 32], Error> {
-        Ok(self.owner().await.signal()?.digest().await?)
+        Ok(self.owner().await?.signal()?.digest().await?)
     }
 
     /// Held by whoever compares and publishes keys.
@@ -233,7 +191,7 @@ impl Mailbox {
 
     /// Makes new lasting keys where the present ones are old. Says whether it did.
     pub(crate) async fn rotate(&self) -> Result<bool, Error> {
-        Ok(self.owner().await.signal()?.rotate().await?)
+        Ok(self.owner().await?.signal()?.rotate().await?)
     }
 
     /// Keeps a new identity aside until the homeserver has taken it.
@@ -241,26 +199,42 @@ impl Mailbox {
         Ok(Signal::set_aside(&self.storage, new).await?)
     }
 
-    /// Takes up the identity that was set aside, if that is the published one.
-    pub(crate) async fn take_up(&self, published: &[u8]) -> Result<bool, Error> {
-        let mut owner = self.owner().await;
-        if !Signal::take_up(&self.storage, published).await? {
-            return Ok(false);
-        }
-        *owner.0 = Signal::load(self.storage.clone(), self.clock.clone()).await?;
-        Ok(true)
+    /// The identity that was set aside.
+    pub(crate) async fn aside(&self) -> Result<Option<NewIdentity>, Error> {
+        Ok(Signal::aside(&self.storage).await?)
     }
 
-    pub(crate) async fn safety_number(&self, with: &Address) -> Result<Option<SafetyNumber>, Error> {
-        Ok(self.owner().await.signal()?.safety_number(&self.own, with).await?)
+    /// Takes up the identity that was set aside, if that is the published one.
+    pub(crate) async fn take_up(&self, published: &[u8]) -> Result<bool, Error> {
+        let mut owner = self.owner().await?;
+        // Read anew by whoever comes next, wherever this ends.
+        *owner.0 = None;
+        Ok(Signal::take_up(&self.storage, published).await?)
+    }
+
+    /// The safety number with an account, of its newest identity key, accepted or not; `None` where none is known.
+    pub async fn safety_number(&self, with: &Address) -> Result<Option<SafetyNumber>, Error> {
+        Ok(self.owner().await?.signal()?.safety_number(&self.own, with).await?)
     }
 
     pub(crate) async fn top_up(&self, ec: u32, kyber: u32) -> Result<(), Error> {
-        Ok(self.owner().await.signal()?.top_up(ec, kyber).await?)
+        Ok(self.owner().await?.signal()?.top_up(ec, kyber).await?)
+    }
+
+    /// Whether a whole new set of keys may be made once more today: a homeserver that keeps none would have them made for
+    /// ever.
+    pub(crate) async fn may_renew(&self) -> Result<bool, Error> {
+        let today = day(self.now());
+        let (at, count) = self.storage.get::<(i64, u32)>(Table::Meta, RENEWALS).await?.unwrap_or_default();
+        let count = if at == today { count + 1 } else { 1 };
+        let mut batch = Batch::default();
+        batch.put(Table::Meta, RENEWALS, &(today, count))?;
+        self.storage.commit(batch).await?;
+        Ok(count <= RENEWALS_A_DAY)
     }
 
     pub(crate) async fn renew(&self, highest: u32) -> Result<(), Error> {
-        Ok(self.owner().await.signal()?.renew(highest).await?)
+        Ok(self.owner().await?.signal()?.renew(highest).await?)
     }
 
     pub(crate) fn generate(&self) -> Result<NewIdentity, Error> {
@@ -269,22 +243,21 @@ impl Mailbox {
 
     /// Stores a new identity in the place of the old one.
     pub(crate) async fn replace(&self, new: NewIdentity, published: bool) -> Result<(), Error> {
-        let mut owner = self.owner().await;
-        Signal::install(&self.storage, new, published).await?;
-        *owner.0 = Signal::load(self.storage.clone(), self.clock.clone()).await?;
-        Ok(())
-    }
-
-    pub(super) fn clock(&self) -> &Clock {
-        &self.clock
+        let mut owner = self.owner().await?;
+        *owner.0 = None;
+        Ok(Signal::install(&self.storage, new, published).await?)
     }
 
     pub(crate) fn now(&self) -> Timestamp {
         self.clock.timestamp()
     }
 
-    async fn owner(&self) -> Owner<'_> {
-        Owner(self.signal.lock().await)
+    pub(super) async fn owner(&self) -> Result<Owner<'_>, Error> {
+        let mut signal = self.signal.lock().await;
+        if signal.is_none() {
+            *signal = Signal::load(self.storage.clone(), self.clock.clone()).await?;
+        }
+        Ok(Owner(signal))
     }
 }
 
@@ -292,20 +265,6 @@ impl Mailbox {
 pub(crate) async fn history(storage: &Storage, peer: &Address, limit: u32) -> Result<Vec<StoredMessage>, Error> {
     let page = storage.list_before(Table::Message, peer, i64::MAX, limit).await?;
     Ok(page.into_iter().map(|(_, message)| message).collect())
-}
-
-/// Notes that messages were shown, and owes their senders the word.
-pub(crate) async fn mark_read(storage: &Storage, messages: &[&StoredMessage]) -> Result<(), Error> {
-    let mut batch = Batch::default();
-    conversations::mark_shown(&mut batch, messages);
-    let readable = |message: &&&StoredMessage| {
-        message.direction == Direction::In && matches!(message.body, Body::Text(_) | Body::Unsupported)
-    };
-    for message in messages.iter().filter(readable) {
-        let owed = OwedRead { id: message.id, sender: message.peer.clone(), device: message.sender_device };
-        batch.put(Table::Owed, message.id.as_bytes(), &owed)?;
-    }
-    Ok(storage.commit(batch).await?)
 }
 
 impl std::fmt::Debug for Mailbox {

@@ -3,25 +3,28 @@
 use std::fmt;
 
 use missive_wire::{
-    Address, ClientFrame, DeviceContent, DeviceId, MessageContent, MessageFrame, MessageId, Payload, Receiver,
-    Timestamp,
+    Address, ClientFrame, DeviceContent, DeviceId, FRAME_MAX_BYTES, MessageContent, MessageFrame, MessageId, Payload,
+    Receiver, Timestamp,
 };
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
 use super::{
-    conversations,
+    again, conversations,
     mailbox::{Mailbox, Owner},
     message::{Body, Direction, StoredMessage},
 };
 use crate::{
-    Error, contacts, fault,
-    signal::Encrypted,
+    Error, SignalError, contacts, fault,
+    signal::{Encrypted, SessionMark},
     storage::{Batch, Table},
 };
 
 /// How many rows are looked at in one go.
 const PAGE: u32 = 256;
+
+/// What fits into a ciphertext, with room for what a first message adds.
+const PLAINTEXT_MAX_BYTES: usize = 140_000;
 
 /// A ciphertext that waits to be acknowledged.
 #[derive(Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -37,6 +40,8 @@ pub struct Outgoing {
     pub sent: bool,
     /// The frame to send, again and again the same.
     pub frame: String,
+    /// With which sessions it was encrypted.
+    pub(crate) sessions: SessionMark,
 }
 
 impl fmt::Debug for Outgoing {
@@ -62,7 +67,18 @@ pub(super) async fn compose(
     let (id, now) = (Uuid::now_v7(), mailbox.now());
     let mut batch = Batch::default();
     let payload = Payload::text(id, mailbox.own.clone(), to.clone(), now, text.to_owned());
-    encrypt(mailbox, owner, &mut batch, &payload).await?;
+    if again::waits_for(mailbox, to).await? {
+        // Nothing overtakes what is to be encrypted again.
+        if owner.signal()?.identity_waits(to).await? {
+            return Err(SignalError::IdentityChanged(to.clone()).into());
+        }
+        if payload.to_plaintext().len() > PLAINTEXT_MAX_BYTES {
+            return Err(Error::TooLarge);
+        }
+        again::queue(&mut batch, id, to, now)?;
+    } else {
+        encrypt(mailbox, owner, &mut batch, &payload).await?;
+    }
     let message = StoredMessage {
         id,
         direction: Direction::Out,
@@ -93,13 +109,17 @@ pub(super) async fn encrypt(
     payload: &Payload,
 ) -> Result<(), Error> {
     let (id, to) = (payload.id, &payload.receiver);
-    let content = content(owner.signal()?.encrypt(batch, to, &payload.to_plaintext()).await?);
+    let (encrypted, sessions) = owner.signal()?.encrypt(batch, to, &payload.to_plaintext()).await?;
+    let content = content(encrypted);
     if content.ciphertexts().any(missive_wire::Content::is_too_large) {
         return Err(Error::TooLarge);
     }
     let frame = MessageFrame { id: Some(id), receiver: Receiver::Address(to.clone()), content };
     let frame = ClientFrame::Message(frame).to_json();
-    save(batch, &Outgoing { id, receiver: to.clone(), since: mailbox.now(), sent: false, frame })
+    if frame.len() > FRAME_MAX_BYTES {
+        return Err(Error::TooLarge);
+    }
+    save(batch, &Outgoing { id, receiver: to.clone(), since: mailbox.now(), sent: false, frame, sessions })
 }
 
 /// What goes to these receivers counts as not sent, so that it is sent again.

@@ -2,13 +2,13 @@
 
 use std::collections::HashSet;
 
-use missive_wire::{Code, MessageId, State, StatusUpdate};
+use missive_wire::{Address, Code, MessageId, State, StatusUpdate};
 
 use super::{
     again,
     mailbox::{Mailbox, Owner},
     message::{StatusChange, StoredMessage, sent_key},
-    outbox,
+    outbox::{self, Outgoing},
 };
 use crate::{
     Error, fault,
@@ -77,7 +77,7 @@ pub(super) async fn fail(mailbox: &Mailbox, owner: &Owner<'_>, id: MessageId, co
     }
     let mut batch = Batch::default();
     let failed = if again::is_due_for_devices(&message, code) {
-        owner.signal()?.forget_sessions(&mut batch, &message.peer).await?;
+        forget_sessions_of(mailbox, owner, &mut batch, id, &message.peer).await?;
         again::schedule_for_devices(&mut batch, &mut message, id, mailbox.now())?;
         Failed::Again
     } else {
@@ -109,7 +109,7 @@ async fn change(
     let code = code.filter(|_| state == State::Undeliverable);
     if matches!(code, Some(Code::Undecryptable | Code::DeviceMismatch)) {
         // The other side has lost the session, or has other devices: the next message claims its keys anew.
-        owner.signal()?.forget_sessions(batch, &receiver).await?;
+        forget_sessions_of(mailbox, owner, batch, id, &receiver).await?;
     }
     if again::is_due(&message, code) {
         again::schedule(batch, &mut message, id, mailbox.now())?;
@@ -126,4 +126,23 @@ async fn change(
     let message = StoredMessage { state: Some(state), code, ..message };
     batch.put_for(Table::Message, message.key(), &receiver, &message)?;
     Ok(Some(StatusChange { id: message.id, receiver, state, code }))
+}
+
+/// Stops using the sessions that a message was encrypted with, unless there are others by now: a later message would
+/// otherwise undo what an earlier one has had built.
+async fn forget_sessions_of(
+    mailbox: &Mailbox,
+    owner: &Owner<'_>,
+    batch: &mut Batch,
+    id: MessageId,
+    receiver: &Address,
+) -> Result<(), Error> {
+    let outgoing: Option<Outgoing> = mailbox.storage.get(Table::Outbox, id.as_bytes()).await?;
+    let signal = owner.signal()?;
+    if let Some(outgoing) = outgoing
+        && signal.session_mark(receiver).await?.is_some_and(|present| present == outgoing.sessions)
+    {
+        signal.forget_sessions(batch, receiver).await?;
+    }
+    Ok(())
 }

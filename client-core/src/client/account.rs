@@ -8,11 +8,12 @@ use tokio::sync::Notify;
 
 use super::Options;
 use crate::{
-    Clock, Contact, Conversation, Error, Namespace, Storage, StoredMessage,
+    Clock, Contact, Conversation, Error, Namespace, SafetyNumber, SignalError, Storage, StoredMessage,
     account::Session,
-    chat::{conversations, handed::Handed, mailbox, sent_key},
+    chat::{conversations, handed::Handed, mailbox, reads, sent_key},
     clock::day,
     contacts,
+    signal::Signal,
     storage::{Batch, Table},
 };
 
@@ -76,6 +77,30 @@ impl Account {
         self.session.is_logged_in().await
     }
 
+    /// Ends the log-in, here and on the homeserver; with `everywhere`, every log-in of the account. Keys and messages
+    /// stay. Whoever has the account open loses its connection.
+    pub async fn logout(&self, everywhere: bool) -> Result<(), Error> {
+        self.session.log_out(everywhere).await
+    }
+
+    /// Asks the homeserver whether it lives, as nobody in particular: how long its answer took.
+    pub async fn reach(&self) -> Result<Duration, Error> {
+        self.session.reach().await
+    }
+
+    /// This account's public identity key, serialized; `None` before its keys are made.
+    pub async fn identity_key(&self) -> Result<Option<Vec<u8>>, Error> {
+        Ok(self.signal().await?.map(|signal| signal.identity_key()))
+    }
+
+    /// The safety number with an account, to be compared with what they see. Fails with [`Error::UnknownIdentity`] where
+    /// their key is not known here: [`Client::safety_number`](crate::Client::safety_number) asks for it.
+    pub async fn safety_number(&self, with: &Address) -> Result<SafetyNumber, Error> {
+        let signal = self.signal().await?.ok_or(SignalError::NotInstalled)?;
+        let number = signal.safety_number(self.address(), with).await?;
+        number.ok_or_else(|| Error::UnknownIdentity(with.clone()))
+    }
+
     /// Every conversation, the newest first.
     pub async fn conversations(&self) -> Result<Vec<Conversation>, Error> {
         conversations::list(&self.storage).await
@@ -95,6 +120,16 @@ impl Account {
         limit: u32,
     ) -> Result<Vec<(i64, StoredMessage)>, Error> {
         Ok(self.storage.list_before(Table::Message, with, before.unwrap_or(i64::MAX), limit).await?)
+    }
+
+    /// A page of the messages with an account: the oldest after a position, oldest first, each with its position.
+    pub async fn history_after(
+        &self,
+        with: &Address,
+        after: i64,
+        limit: u32,
+    ) -> Result<Vec<(i64, StoredMessage)>, Error> {
+        Ok(self.storage.list_after_for(Table::Message, with, after, limit).await?)
     }
 
     /// The newest messages that were put aside because their sender was blocked, oldest first.
@@ -118,6 +153,11 @@ impl Account {
         conversations::unread(&self.storage, after).await
     }
 
+    /// How many received messages nobody has been shown.
+    pub async fn count_unread(&self) -> Result<u64, Error> {
+        Ok(self.storage.count(Table::Unread).await?)
+    }
+
     /// Notes that messages were shown: they are not unread any more.
     pub async fn mark_shown(&self, messages: &[&StoredMessage]) -> Result<(), Error> {
         let mut batch = Batch::default();
@@ -127,7 +167,7 @@ impl Account {
 
     /// As [`Account::mark_shown`], and tells their senders so: at once where a connection is open, else with the next.
     pub async fn mark_read(&self, messages: &[&StoredMessage]) -> Result<(), Error> {
-        mailbox::mark_read(&self.storage, messages).await?;
+        reads::mark_read(&self.storage, messages).await?;
         self.work.notify_one();
         Ok(())
     }
@@ -157,9 +197,15 @@ impl Account {
         contacts::set_petname(&self.storage, address, petname).await
     }
 
-    /// Notes that the safety number with an account was compared, or takes that back.
-    pub async fn set_verified(&self, address: &Address, verified: bool) -> Result<(), Error> {
-        contacts::set_verified(&self.storage, address, verified).await
+    /// Notes that a safety number was compared. Fails with [`Error::OtherIdentity`] if it is not about the key that is
+    /// trusted now: a changed key is to be accepted first.
+    pub async fn verify(&self, number: &SafetyNumber) -> Result<(), Error> {
+        contacts::verify(&self.storage, number).await
+    }
+
+    /// Takes back that the safety number with an account was compared.
+    pub async fn unverify(&self, address: &Address) -> Result<(), Error> {
+        contacts::unverify(&self.storage, address).await
     }
 
     /// Puts an account's messages aside unseen from now on, or ends that.
@@ -178,9 +224,14 @@ impl Account {
         self.session.ask(Method::GET, &["users", name, "keys", "count"]).await
     }
 
-    /// Has the process that owns the keys encrypt and send a text, and waits until it is encrypted. Fails with
-    /// [`Error::OwnerGone`] when there is none any more: the text has not been taken then.
+    /// Has the process that owns the keys encrypt and send a text, and waits until it is encrypted: as long as the owner
+    /// lives and has no connection open, for ever. Given up meanwhile, the text is sent all the same when an owner comes
+    /// to it within a day. Fails with [`Error::OwnerGone`] when there is no owner any more: the text has not been taken
+    /// then.
     pub async fn hand_over(&self, to: &Address, text: &str, accept_identity: bool) -> Result<MessageId, Error> {
+        if self.storage.is_owner() {
+            return Err(Error::OwnerGone);
+        }
         let handed = Handed::new(to, text, accept_identity);
         let mut batch = Batch::default();
         handed.save(&mut batch, day(self.clock.timestamp()))?;
@@ -203,6 +254,11 @@ impl Account {
             }
         }
         Err(Error::OwnerGone)
+    }
+
+    /// To read with: only the owner changes what is there.
+    async fn signal(&self) -> Result<Option<Signal>, Error> {
+        Ok(Signal::load(self.storage.clone(), self.clock.clone()).await?)
     }
 
     async fn take_back(&self, handed: &Handed) -> Result<(), Error> {

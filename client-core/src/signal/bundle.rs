@@ -1,13 +1,17 @@
 //! Building sessions from claimed keys.
 
+use std::collections::BTreeSet;
+
 use libsignal_protocol::{
-    IdentityKey, PreKeyBundle, PublicKey, SessionUsabilityRequirements, SignalProtocolError, kem, process_prekey_bundle,
+    IdentityKey, PreKeyBundle, PublicKey, SessionRecord, SessionUsabilityRequirements, SignalProtocolError, kem,
+    process_prekey_bundle,
 };
-use missive_wire::{Address, ClaimedBundle, ClaimedDevice, DeviceId};
+use missive_wire::{Address, Base64, ClaimedBundle, ClaimedDevice, DeviceId};
 use rand::{TryRngCore as _, rngs::OsRng};
+use sha2::{Digest as _, Sha256};
 
 use super::{
-    Signal, SignalError, guard,
+    SessionMark, Signal, SignalError, guard,
     identity::Identity,
     protocol_address, save_session,
     stores::{StagedIdentity, StagedSession},
@@ -39,6 +43,10 @@ impl Signal {
         if bundle.devices.is_empty() {
             return Err(bad("no device of the account has published keys"));
         }
+        let ids: BTreeSet<DeviceId> = bundle.devices.iter().map(|device| device.device_id).collect();
+        if ids.len() != bundle.devices.len() {
+            return Err(bad("they name a device twice"));
+        }
         for device in &bundle.devices {
             self.build_session(batch, address, &identity, key, device).await?;
         }
@@ -57,6 +65,18 @@ impl Signal {
         }
         batch.delete(Table::Devices, address.to_string());
         Ok(())
+    }
+
+    /// Tells the present sessions with an account's devices from those before and after; `None` without any.
+    pub(crate) async fn session_mark(&self, address: &Address) -> Result<Option<SessionMark>, SignalError> {
+        let mut mark = Sha256::new();
+        for device in self.devices(address).await? {
+            let Some(record) = self.session(address, device).await? else { return Ok(None) };
+            if !add_to_mark(&mut mark, device, &record) {
+                return Ok(None);
+            }
+        }
+        Ok(Some(Base64(mark.finalize().to_vec())))
     }
 
     /// The devices that an account is known to have: the first one, as long as nothing else is known.
@@ -94,6 +114,15 @@ impl Signal {
         }
         Ok(save_session(batch, address, device.device_id, &record)?)
     }
+}
+
+/// Adds the present session with a device to a mark; whether there is one.
+pub(super) fn add_to_mark(mark: &mut Sha256, device: DeviceId, record: &SessionRecord) -> bool {
+    // Without a present session it has none, and says so with an error.
+    let Ok(base_key) = record.alice_base_key() else { return false };
+    mark.update([device.get()]);
+    mark.update(base_key);
+    true
 }
 
 fn pre_key_bundle(identity: IdentityKey, device: &ClaimedDevice) -> Result<PreKeyBundle, String> {

@@ -1,7 +1,7 @@
 //! Decrypting, with every guard before, and every change staged.
 
 use libsignal_protocol::{
-    GenericSignedPreKey as _, KyberPreKeyRecord, PreKeyRecord, PreKeySignalMessage, SessionRecord,
+    GenericSignedPreKey as _, IdentityKey, KyberPreKeyRecord, PreKeyRecord, PreKeySignalMessage, SessionRecord,
     SessionUsabilityRequirements, SignalMessage, SignalProtocolError, SignedPreKeyRecord, message_decrypt_prekey,
     message_decrypt_signal,
 };
@@ -18,6 +18,7 @@ use super::{
 };
 use crate::{
     StorageError,
+    clock::day,
     storage::{Batch, Table},
 };
 
@@ -100,8 +101,11 @@ impl Signal {
         ))
         .map_err(SignalError::Undecryptable)?;
         self.check_session(sessions.record.as_ref())?;
-        let identity_changed = note_identity(batch, from, identity, &identities)?;
-        keys.save_used(batch);
+        // In a message of a session that is there already, the key on the outside is anybody's word.
+        let met = sessions.record.as_ref().map(SessionRecord::remote_identity_key_bytes).transpose();
+        let met = met.map_err(undecryptable)?.flatten().map(|key| IdentityKey::decode(&key)).transpose();
+        let identity_changed = note_identity(batch, from, identity, met.map_err(undecryptable)?)?;
+        keys.save_used(batch, day(self.clock.timestamp()));
         if let (Some(record), true) = (&sessions.record, sessions.changed) {
             save_session(batch, from, device, record)?;
         }
@@ -166,12 +170,12 @@ struct NamedPreKeys {
 
 impl NamedPreKeys {
     /// Deletes the one-time keys that were used, and remembers the use of the last-resort one.
-    fn save_used(self, batch: &mut Batch) {
+    fn save_used(self, batch: &mut Batch, today: i64) {
         if let Some(id) = self.one_time.used {
             batch.delete(Table::PreKey, u32::from(id).to_be_bytes());
         }
         match (self.kyber.used, self.base_key) {
-            (Some(_), Some(base_key)) => batch.put_bytes(Table::BaseKey, base_key, Vec::new()),
+            (Some(_), Some(base_key)) => batch.put_bytes_on(Table::BaseKey, base_key, today, Vec::new()),
             (Some(id), None) => batch.delete(Table::KyberPreKey, u32::from(id).to_be_bytes()),
             (None, _) => {}
         }
@@ -183,9 +187,9 @@ fn note_identity(
     batch: &mut Batch,
     from: &Address,
     identity: Option<Identity>,
-    staged: &StagedIdentity,
+    met: Option<IdentityKey>,
 ) -> Result<bool, StorageError> {
-    let Some(met) = staged.met else { return Ok(false) };
+    let Some(met) = met else { return Ok(false) };
     match identity {
         None => {
             Identity::first_use(&met).save(batch, from)?;

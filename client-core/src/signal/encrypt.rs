@@ -1,11 +1,14 @@
 //! Encrypting for every device of an account.
 
 use libsignal_protocol::{CiphertextMessageType, SessionRecord, SessionUsabilityRequirements, message_encrypt};
-use missive_wire::{Address, CipherKind, Content, DeviceId};
+use missive_wire::{Address, Base64, CipherKind, Content, DeviceId};
 use rand::{TryRngCore as _, rngs::OsRng};
+use sha2::{Digest as _, Sha256};
 
 use super::{
-    Signal, SignalError, guard,
+    SessionMark, Signal, SignalError,
+    bundle::add_to_mark,
+    guard,
     identity::Identity,
     protocol_address, save_session,
     stores::{StagedIdentity, StagedSession},
@@ -21,28 +24,35 @@ pub(crate) struct Encrypted {
 }
 
 impl Signal {
-    /// Encrypts for every known device of an account. Fails with [`SignalError::NoSession`] when a bundle must be
+    /// Encrypts for every known device of an account, and says with which sessions. Fails with [`SignalError::NoSession`] when a bundle must be
     /// claimed first, and with [`SignalError::IdentityChanged`] while a changed key waits for acceptance.
     pub(crate) async fn encrypt(
         &self,
         batch: &mut Batch,
         to: &Address,
         plaintext: &[u8],
-    ) -> Result<Vec<Encrypted>, SignalError> {
+    ) -> Result<(Vec<Encrypted>, SessionMark), SignalError> {
         let no_session = || SignalError::NoSession(to.clone());
         let identity = Identity::load(&self.storage, to).await?.ok_or_else(no_session)?;
         if identity.waits_for_acceptance() {
             return Err(SignalError::IdentityChanged(to.clone()));
         }
         let mut encrypted = Vec::new();
+        let mut mark = Sha256::new();
         for device in self.devices(to).await? {
             let record = self.session(to, device).await?.ok_or_else(no_session)?;
             if !self.is_usable(&record, &identity)? {
                 return Err(no_session());
             }
+            add_to_mark(&mut mark, device, &record);
             encrypted.push(self.encrypt_for(batch, to, device, &identity, record, plaintext)?);
         }
-        Ok(encrypted)
+        Ok((encrypted, Base64(mark.finalize().to_vec())))
+    }
+
+    /// Whether a changed identity key of an account waits for acceptance.
+    pub(crate) async fn identity_waits(&self, address: &Address) -> Result<bool, SignalError> {
+        Ok(Identity::load(&self.storage, address).await?.is_some_and(|identity| identity.waits_for_acceptance()))
     }
 
     fn is_usable(&self, record: &SessionRecord, identity: &Identity) -> Result<bool, SignalError> {

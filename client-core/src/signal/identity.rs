@@ -53,6 +53,11 @@ impl Identity {
         self.seen = Some(encode(key));
     }
 
+    /// Forgets a key that nobody has accepted. Says whether there was one.
+    pub(super) fn reject(&mut self) -> bool {
+        self.seen.take().is_some()
+    }
+
     /// Trusts the newest key. Says whether that is another one.
     pub(super) fn accept(&mut self) -> bool {
         match self.seen.take() {

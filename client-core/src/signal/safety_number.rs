@@ -1,7 +1,7 @@
 //! Safety numbers: what two people compare to know that nobody is between them.
 
 use libsignal_protocol::{Fingerprint, IdentityKey, ScannableFingerprint};
-use missive_wire::Address;
+use missive_wire::{Address, Base64};
 
 use super::{Signal, SignalError, identity::Identity};
 
@@ -12,12 +12,25 @@ const ITERATIONS: u32 = 5200;
 /// The safety number of a conversation: both parties see the same digits, as long as both have the same two keys.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct SafetyNumber {
+    with: Address,
+    /// The other party's identity key.
+    key: Base64,
     digits: String,
     scannable: Vec<u8>,
     changed: bool,
 }
 
 impl SafetyNumber {
+    /// With whom.
+    pub fn with(&self) -> &Address {
+        &self.with
+    }
+
+    /// Whether it is about that identity key.
+    pub(crate) fn is_about(&self, key: &Base64) -> bool {
+        self.key == *key
+    }
+
     /// 60 digits.
     pub fn digits(&self) -> &str {
         &self.digits
@@ -61,10 +74,12 @@ impl Signal {
         let broken = |error: &dyn std::fmt::Display| SignalError::Encrypt(error.to_string());
         let theirs = IdentityKey::decode(&identity.newest().0).map_err(|error| broken(&error))?;
         let ours = self.identity.identity_key();
-        let (own, other) = (own.to_string(), other.to_string());
-        let fingerprint = Fingerprint::new(VERSION, ITERATIONS, own.as_bytes(), ours, other.as_bytes(), &theirs)
+        let (own, with) = (own.to_string(), other.to_string());
+        let fingerprint = Fingerprint::new(VERSION, ITERATIONS, own.as_bytes(), ours, with.as_bytes(), &theirs)
             .map_err(|error| broken(&error))?;
         Ok(Some(SafetyNumber {
+            with: other.clone(),
+            key: identity.newest().clone(),
             digits: fingerprint.display_string().map_err(|error| broken(&error))?,
             scannable: fingerprint.scannable.serialize().map_err(|error| broken(&error))?,
             changed: identity.waits_for_acceptance(),

@@ -9,8 +9,8 @@ use missive_wire::Address;
 use uuid::Uuid;
 
 use super::{
-    StorageError, Unlock, WrappedBy,
-    lock::FileLock,
+    StorageError, Unlock, WrappedBy, durable,
+    lock::{self, FileLock},
     seal::SecretKey,
     unlock::{self, PATIENCE},
 };
@@ -47,26 +47,38 @@ impl Namespace {
     pub async fn find(home: &Path, address: &Address, unlock: &Unlock) -> Result<Self, StorageError> {
         let (home, unlock, address) = (home.to_owned(), unlock.clone(), address.clone());
         blocking(move || {
-            let Look { mut opened, wrong_key, closed_with } = Look::at(&home, &unlock)?;
-            let found = opened.iter().position(|namespace| namespace.address == address);
-            match (found, closed_with) {
-                (Some(at), _) => Ok(opened.swap_remove(at)),
-                (None, _) if !opened.is_empty() => Err(StorageError::NoSuchAccount),
-                (None, _) if wrong_key => Err(StorageError::WrongKey),
-                (None, Some(other)) => Err(StorageError::OtherLock(other)),
-                (None, None) => Err(StorageError::NoSuchAccount),
+            let Look { mut opened, closed } = Look::at(&home, &unlock)?;
+            match opened.iter().position(|namespace| namespace.address == address) {
+                Some(at) => Ok(opened.swap_remove(at)),
+                // One that could not be opened may be it.
+                None => Err(closed.unwrap_or(StorageError::NoSuchAccount)),
             }
         })
         .await
     }
 
-    /// As [`Namespace::find`], and makes it where there is none that `unlock` opens.
+    /// As [`Namespace::find`], and makes it where there is none. Where one cannot be opened, that may be it, and none is
+    /// made: an account has one place.
     pub async fn make(home: &Path, address: &Address, unlock: &Unlock) -> Result<Self, StorageError> {
+        Self::make_if(home, address, unlock, |error| matches!(error, StorageError::NoSuchAccount)).await
+    }
+
+    /// As [`Namespace::make`], for an account that is certain to be new: what cannot be opened is another one.
+    pub async fn make_new(home: &Path, address: &Address, unlock: &Unlock) -> Result<Self, StorageError> {
+        Self::make_if(home, address, unlock, |error| !matches!(error, StorageError::Io(_))).await
+    }
+
+    async fn make_if(
+        home: &Path,
+        address: &Address,
+        unlock: &Unlock,
+        is_missing: impl FnOnce(&StorageError) -> bool,
+    ) -> Result<Self, StorageError> {
         make_directory(home)?;
         // Two that make the same account at once make one.
         let _lock = FileLock::take(&home.join("lock"), PATIENCE).await?;
         match Self::find(home, address, unlock).await {
-            Err(StorageError::NoSuchAccount | StorageError::WrongKey | StorageError::OtherLock(_)) => {}
+            Err(error) if is_missing(&error) => {}
             result => return result,
         }
         let directory = home.join(Uuid::new_v4().simple().to_string());
@@ -74,6 +86,8 @@ impl Namespace {
         let (unlock, address) = (unlock.clone(), address.clone());
         blocking(move || {
             let key = unlock::create(&directory, &address, &unlock)?;
+            // The directory's own name must be durable before keys in it are published.
+            durable::sync_directory(&directory)?;
             Ok(Self { directory, address, key })
         })
         .await
@@ -82,6 +96,11 @@ impl Namespace {
     /// Whose it is.
     pub fn address(&self) -> &Address {
         &self.address
+    }
+
+    /// Whether a process is the owner of the account's keys just now.
+    pub fn is_open(&self) -> Result<bool, StorageError> {
+        lock::is_taken(&self.directory.join("lock"))
     }
 }
 
@@ -95,23 +114,24 @@ impl std::fmt::Debug for Namespace {
 #[derive(Default)]
 struct Look {
     opened: Vec<Namespace>,
-    /// One is closed with the right kind of lock, and another key.
-    wrong_key: bool,
-    /// One is closed with another kind of lock.
-    closed_with: Option<WrappedBy>,
+    /// Why one could not be opened.
+    closed: Option<StorageError>,
 }
 
 impl Look {
+    /// Looks at each; one that is damaged, or closed with something else, is no reason not to open the others.
     fn at(home: &Path, unlock: &Unlock) -> Result<Self, StorageError> {
         let mut look = Self::default();
         for directory in places(home)? {
             match unlock::open(&directory, unlock) {
                 Ok((key, address)) => look.opened.push(Namespace { directory, address, key }),
-                Err(StorageError::WrongKey) => look.wrong_key = true,
-                Err(StorageError::OtherLock(other)) => look.closed_with = Some(other),
-                // Nothing of ours, or not finished when a process died.
+                // Not finished when a process died.
                 Err(StorageError::NoSuchAccount) => {}
-                Err(error) => return Err(error),
+                // What says most: that the key is the wrong one.
+                Err(error @ StorageError::WrongKey) => look.closed = Some(error),
+                Err(error) => {
+                    look.closed.get_or_insert(error);
+                }
             }
         }
         look.opened.sort_by(|a, b| a.address.cmp(&b.address));

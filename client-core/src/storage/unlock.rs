@@ -2,7 +2,6 @@
 
 use std::{
     fmt, fs,
-    io::Write,
     path::{Path, PathBuf},
     time::Duration,
 };
@@ -15,7 +14,9 @@ use zeroize::Zeroizing;
 
 use super::{
     StorageError,
+    durable::write_durably,
     seal::{self, SecretKey},
+    wrapping::{file_key, keyring_key},
 };
 
 const VERSION: u32 = 2;
@@ -84,7 +85,8 @@ struct Argon2id {
 }
 
 impl Unlock {
-    fn wrapped_by(&self) -> WrappedBy {
+    /// What a namespace is closed with by it.
+    pub fn wrapped_by(&self) -> WrappedBy {
         match self {
             Self::Keyring => WrappedBy::Keyring,
             Self::Passphrase(_) => WrappedBy::Passphrase,
@@ -109,15 +111,6 @@ impl fmt::Debug for Unlock {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "Unlock::{:?}", self.wrapped_by())
     }
-}
-
-/// Whether the operating system has a keyring that answers.
-pub fn keyring_works() -> bool {
-    let probe = || match keyring::Entry::new("missive", "probe").and_then(|entry| entry.get_secret()) {
-        Ok(_) | Err(keyring::Error::NoEntry) => true,
-        Err(_) => false,
-    };
-    std::thread::spawn(probe).join().unwrap_or(false)
 }
 
 /// What the namespace in `directory` was closed with; `None` where there is none.
@@ -212,109 +205,4 @@ fn stretch(passphrase: &SecretString, argon2id: &Argon2id) -> Result<SecretKey, 
         .hash_password_into(passphrase.expose_secret().as_bytes(), &argon2id.salt.0, &mut *key)
         .map_err(|_| damaged)?;
     Ok(key)
-}
-
-fn file_key(path: &Path, create: bool) -> Result<SecretKey, StorageError> {
-    let text = match fs::read_to_string(path) {
-        Ok(text) => Zeroizing::new(text),
-        Err(error) if error.kind() == std::io::ErrorKind::NotFound && create => return new_file_key(path),
-        Err(error) => return Err(unusable(path, error)),
-    };
-    require_private(path)?;
-    decode_key(text.trim()).ok_or_else(|| unusable(path, "it does not hold 32 bytes in base64"))
-}
-
-fn unusable(path: &Path, reason: impl std::fmt::Display) -> StorageError {
-    StorageError::KeyFile { path: path.to_owned(), reason: format!("{reason}") }
-}
-
-fn new_file_key(path: &Path) -> Result<SecretKey, StorageError> {
-    let key = seal::random_key()?;
-    let text = Zeroizing::new(String::from(Base64::from(&key[..])) + "\n");
-    match write_durably(path, text.as_bytes()) {
-        Ok(()) => Ok(key),
-        // Another process was first: its key is the one.
-        Err(error) if error.kind() == std::io::ErrorKind::AlreadyExists => file_key(path, false),
-        Err(error) => Err(unusable(path, error)),
-    }
-}
-
-fn decode_key(text: &str) -> Option<SecretKey> {
-    let bytes = Zeroizing::new(Base64::try_from(text.to_owned()).ok()?.0);
-    Some(Zeroizing::new(bytes.as_slice().try_into().ok()?))
-}
-
-#[cfg(unix)]
-fn require_private(path: &Path) -> Result<(), StorageError> {
-    use std::os::unix::fs::PermissionsExt as _;
-    let mode = fs::metadata(path)?.permissions().mode();
-    let others = mode & 0o077;
-    if others == 0 {
-        return Ok(());
-    }
-    Err(unusable(path, format!("others may read it: chmod 600 {}", path.display())))
-}
-
-#[cfg(not(unix))]
-fn require_private(_path: &Path) -> Result<(), StorageError> {
-    Ok(())
-}
-
-/// The keyring's client blocks on its own executor, so it gets a thread of its own.
-fn keyring_key(entry: String, create: bool) -> Result<SecretKey, StorageError> {
-    std::thread::spawn(move || keyring_entry(&entry, create))
-        .join()
-        .unwrap_or_else(|_| Err(StorageError::Keyring("the keyring's client failed".to_owned())))
-}
-
-fn keyring_entry(entry: &str, create: bool) -> Result<SecretKey, StorageError> {
-    let failed = |error: keyring::Error| StorageError::Keyring(error.to_string());
-    let entry = keyring::Entry::new("missive", entry).map_err(failed)?;
-    match entry.get_secret() {
-        Ok(secret) => {
-            let secret = Zeroizing::new(secret);
-            Ok(Zeroizing::new(secret.as_slice().try_into().map_err(|_| StorageError::WrongKey)?))
-        }
-        Err(keyring::Error::NoEntry) if create => {
-            let key = seal::random_key()?;
-            entry.set_secret(&key[..]).map_err(failed)?;
-            Ok(key)
-        }
-        Err(keyring::Error::NoEntry) => Err(StorageError::WrongKey),
-        Err(error) => Err(failed(error)),
-    }
-}
-
-/// A new file, whole or not at all: a temporary one beside it, synced, then linked where nothing was before.
-fn write_durably(path: &Path, bytes: &[u8]) -> std::io::Result<()> {
-    let mut name = path.file_name().unwrap_or_default().to_owned();
-    name.push(format!(".{}.new", uuid::Uuid::new_v4()));
-    let temporary = path.with_file_name(name);
-    let mut options = fs::OpenOptions::new();
-    let mut file = super::private(options.write(true).create_new(true)).open(&temporary)?;
-    let placed = file.write_all(bytes).and_then(|()| file.sync_all()).and_then(|()| place(&temporary, path));
-    // Renamed, it is gone already.
-    let _ = fs::remove_file(&temporary);
-    placed?;
-    sync_directory(path)
-}
-
-/// Never over a file that is there, but on file systems that have no links.
-fn place(temporary: &Path, path: &Path) -> std::io::Result<()> {
-    match fs::hard_link(temporary, path) {
-        Err(error) if error.kind() != std::io::ErrorKind::AlreadyExists => fs::rename(temporary, path),
-        result => result,
-    }
-}
-
-/// A name is durable when its directory is.
-#[cfg(unix)]
-fn sync_directory(path: &Path) -> std::io::Result<()> {
-    let directory = path.parent().filter(|parent| !parent.as_os_str().is_empty()).unwrap_or(Path::new("."));
-    fs::File::open(directory)?.sync_all()
-}
-
-#[cfg(not(unix))]
-fn sync_directory(_path: &Path) -> std::io::Result<()> {
-    Ok(())
 }

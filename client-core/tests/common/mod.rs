@@ -1,6 +1,8 @@
 //! Two parties without a network between them.
 #![allow(dead_code)] // each test file uses its part
 
+pub mod puppet;
+
 use std::{
     path::Path,
     sync::{

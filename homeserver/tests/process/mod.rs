@@ -3,7 +3,7 @@
 
 pub mod database;
 pub mod person;
-pub mod user;
+pub mod terminal;
 
 use std::{
     fs::{self, File},
@@ -15,9 +15,13 @@ use std::{
 pub use database::{Database, Kind};
 pub use person::{Person, Socket};
 use rustix::process::{Pid, Signal, kill_process};
+pub use terminal::{Listener, User};
 
 /// The name of every homeserver of these tests.
 pub const SERVER_NAME: &str = "one.example";
+
+/// Where a homeserver listens, if nothing else is said.
+const ANY_PORT: &str = "127.0.0.1:0";
 
 /// A homeserver process; killed when dropped.
 pub struct Homeserver {
@@ -39,7 +43,7 @@ impl Homeserver {
         let directory = tempfile::tempdir().unwrap();
         let database = Database::create(kind, directory.path()).await?;
         let settings = settings.iter().map(ToString::to_string).collect::<Vec<_>>();
-        let (process, url) = spawn(directory.path(), &database, &settings);
+        let (process, url) = spawn(directory.path(), &database, ANY_PORT, &settings);
         Some(Self { database, url, directory, process, settings })
     }
 
@@ -48,7 +52,7 @@ impl Homeserver {
         let directory = tempfile::tempdir().unwrap();
         fs::copy(self.directory.path().join("master.key"), directory.path().join("master.key")).unwrap();
         let database = Database { kind: self.database.kind, url: self.database.url.clone() };
-        let (process, url) = spawn(directory.path(), &database, &self.settings);
+        let (process, url) = spawn(directory.path(), &database, ANY_PORT, &self.settings);
         Self { database, url, directory, process, settings: self.settings.clone() }
     }
 
@@ -87,7 +91,13 @@ impl Homeserver {
 
     /// Starts it again after [`Homeserver::stop`] or [`Homeserver::kill`], on whatever port is free.
     pub fn restart(&mut self) {
-        (self.process, self.url) = spawn(self.directory.path(), &self.database, &self.settings);
+        (self.process, self.url) = spawn(self.directory.path(), &self.database, ANY_PORT, &self.settings);
+    }
+
+    /// As [`Homeserver::restart`], on the port that it had: for clients that come back by themselves.
+    pub fn restart_there(&mut self) {
+        let listen = self.url.trim_start_matches("http://").to_owned();
+        (self.process, self.url) = spawn(self.directory.path(), &self.database, &listen, &self.settings);
     }
 
     /// The WebSocket's URL.
@@ -116,12 +126,12 @@ pub fn data_arguments(directory: &Path, database: &Database) -> Vec<String> {
     .concat()
 }
 
-fn spawn(directory: &Path, database: &Database, settings: &[String]) -> (Child, String) {
+fn spawn(directory: &Path, database: &Database, listen: &str, settings: &[String]) -> (Child, String) {
     let log = File::options().create(true).append(true).open(log_path(directory)).unwrap();
     let before = fs::metadata(log_path(directory)).unwrap().len();
     let mut process = Command::new(env!("CARGO_BIN_EXE_homeserver"))
         .args(data_arguments(directory, database))
-        .args(["--listen", "127.0.0.1:0", "--set", "log.format=json", "--set", "limits.requests_per_second=100000"])
+        .args(["--listen", listen, "--set", "log.format=json", "--set", "limits.requests_per_second=100000"])
         .args(["--set", "limits.registrations_per_hour=100000", "--set", "limits.logins_per_minute=100000"])
         .args(["--set", "log.level=debug,sqlx=warn"])
         .args(settings.iter().flat_map(|setting| ["--set", setting]))

@@ -1,29 +1,26 @@
-//! The command line.
+//! The command line; its help is its documentation.
+
+mod account;
+mod examples;
+mod messages;
+mod people;
+mod shell;
 
 use std::{path::PathBuf, time::Duration};
 
-use clap::{Args, Parser, Subcommand, ValueEnum};
-use client_core::wire::{Address, State};
+use clap::{Args, Parser, Subcommand};
+use client_core::wire::Address;
 
-const EXAMPLES: &str = "\
-Examples:
-  missive register alice --server https://one.example
-  missive send bob@two.example 'Hello, Bob'
-  git log -1 | missive send bob@two.example
-  missive listen --count 1 --timeout 60 --json
-  missive history bob@two.example
-
-Exit codes:
-  0 done   1 something else   2 wrong usage   3 authentication   4 the homeserver cannot be reached
-  5 refused or undeliverable  6 local storage, or another process has it  7 out of time
-
-MISSIVE_LOG=debug tells on stderr what happens underneath.";
+pub(crate) use account::{Identity, Login, Logout, Password, Register};
+pub(crate) use messages::{Export, Format, History, Listen, Send};
+pub(crate) use people::{Contacts, ContactsCommand, SafetyNumber, Search};
+pub(crate) use shell::{Completions, Man};
 
 /// Missive in the terminal: end-to-end encrypted messages between homeservers.
 #[derive(Debug, Parser)]
-#[command(name = "missive", version, after_help = EXAMPLES)]
+#[command(name = "missive", version, after_help = examples::ALL)]
 pub(crate) struct Cli {
-    #[command(flatten)]
+    #[command(flatten, next_help_heading = "Options of every command")]
     pub(crate) global: Global,
     #[command(subcommand)]
     pub(crate) command: Command,
@@ -52,120 +49,86 @@ pub(crate) struct Global {
 #[derive(Debug, Subcommand)]
 pub(crate) enum Command {
     /// Register an account on a homeserver
+    #[command(after_help = examples::REGISTER)]
     Register(Register),
     /// Log in, with the name and server that are known here or with others
+    #[command(after_help = examples::LOGIN)]
     Login(Login),
+    /// End the log-in, here and on the homeserver; keys and messages stay
+    #[command(after_help = examples::LOGOUT)]
+    Logout(Logout),
+    /// Show who one is: address, device and identity key; or make new keys
+    #[command(after_help = examples::IDENTITY)]
+    Identity(Identity),
+    /// Search for accounts: by the beginning of a name, or an exact name@server
+    #[command(after_help = examples::SEARCH)]
+    Search(Search),
+    /// List contacts; name, verify or block them
+    #[command(after_help = examples::CONTACTS)]
+    Contacts(Contacts),
     /// Send a message, and wait until it is on its way
+    ///
+    /// Where another process has the account open, that one sends it.
+    #[command(after_help = examples::SEND)]
     Send(Send),
-    /// Show messages as they come; what came during another command stands in the history only
+    /// Show what nobody has been shown yet, then messages as they come
+    ///
+    /// It reconnects by itself. While it runs, other commands work beside it.
+    #[command(after_help = examples::LISTEN)]
     Listen(Listen),
-    /// Show a conversation
+    /// List conversations, the newest first
+    #[command(after_help = examples::CONVERSATIONS)]
+    Conversations,
+    /// Show a conversation, oldest first; it counts as shown afterwards. Times are UTC
+    #[command(after_help = examples::HISTORY)]
     History(History),
-}
-
-/// Where the account's password comes from.
-#[derive(Debug, Args)]
-pub(crate) struct Password {
-    /// Read the account's password from this file's first line, or from stdin with '-' [default: a prompt]
-    #[arg(long, value_name = "FILE")]
-    pub(crate) password_file: Option<PathBuf>,
-}
-
-#[derive(Debug, Args)]
-pub(crate) struct Register {
-    /// The wanted name
-    pub(crate) name: String,
-    /// The homeserver's URL
-    #[arg(long, env = "MISSIVE_SERVER", value_name = "URL")]
-    pub(crate) server: String,
-    /// The invitation, where the homeserver wants one
-    #[arg(long, value_name = "TOKEN")]
-    pub(crate) invite: Option<String>,
-    #[command(flatten)]
-    pub(crate) password: Password,
-}
-
-#[derive(Debug, Args)]
-pub(crate) struct Login {
-    /// The account's name [default: that of the account here]
-    pub(crate) name: Option<String>,
-    /// The homeserver's URL [default: that of the account here]
-    #[arg(long, env = "MISSIVE_SERVER", value_name = "URL")]
-    pub(crate) server: Option<String>,
-    /// The current code of the second factor
-    #[arg(long, value_name = "CODE")]
-    pub(crate) totp: Option<String>,
-    /// A recovery code in its stead
-    #[arg(long, value_name = "CODE", conflicts_with = "totp")]
-    pub(crate) recovery_code: Option<String>,
-    /// Make new keys in the place of lost ones; other devices, their sessions and undelivered messages go
-    #[arg(long)]
-    pub(crate) start_over: bool,
-    #[command(flatten)]
-    pub(crate) password: Password,
+    /// Show, compare or accept the safety number with someone
+    ///
+    /// Both of you see the same 60 digits unless somebody is between you. Compare them by another way than messages:
+    /// face to face, or on the phone.
+    #[command(after_help = examples::SAFETY_NUMBER)]
+    SafetyNumber(SafetyNumber),
+    /// Show how the account is: log-in, homeserver, keys, what waits
+    #[command(after_help = examples::STATUS)]
+    Status,
+    /// List the accounts of this computer that can be opened
+    #[command(after_help = examples::ACCOUNTS)]
+    Accounts,
+    /// Write messages out, oldest first
+    ///
+    /// What was put aside while its sender was blocked is not among them: see `history --hidden`.
+    #[command(after_help = examples::EXPORT)]
+    Export(Export),
+    /// Print completions for a shell
+    #[command(after_help = examples::COMPLETIONS)]
+    Completions(Completions),
+    /// Print the manual page, or write one for every command
+    #[command(after_help = examples::MAN)]
+    Man(Man),
+    /// Chat on a whole screen
+    #[command(after_help = examples::chat())]
+    Chat(Chat),
 }
 
 #[derive(Debug, Args)]
-pub(crate) struct Send {
-    /// To whom: a name on the same homeserver, or name@server
-    pub(crate) address: String,
-    /// The text; '-' or nothing reads it from stdin
-    pub(crate) text: Option<String>,
-    /// Wait until the message is that far
-    #[arg(long, value_enum, default_value_t = WaitFor::Sent)]
-    pub(crate) wait: WaitFor,
-    /// Wait this long at most
-    #[arg(long, value_name = "SECS", value_parser = seconds, default_value = "30")]
-    pub(crate) timeout: Duration,
-    /// Accept the receiver's new identity key, whose safety number has been compared
-    #[arg(long)]
-    pub(crate) accept_new_identity: bool,
-}
-
-/// How far a message should be.
-#[derive(Debug, Clone, Copy, ValueEnum)]
-pub(crate) enum WaitFor {
-    /// A homeserver holds it
-    Sent,
-    /// The receiver has it
-    Received,
-    /// The receiver has seen it
-    Read,
-}
-
-impl WaitFor {
-    pub(crate) fn state(self) -> State {
-        match self {
-            Self::Sent => State::Sent,
-            Self::Received => State::Received,
-            Self::Read => State::Read,
-        }
-    }
-}
-
-#[derive(Debug, Args)]
-pub(crate) struct Listen {
-    /// End after so many messages
-    #[arg(long, value_name = "N")]
-    pub(crate) count: Option<u64>,
-    /// End after so many seconds; with --count, too few messages by then is exit code 7
-    #[arg(long, value_name = "SECS", value_parser = seconds)]
-    pub(crate) timeout: Option<Duration>,
-    /// Tell the senders that their messages were shown
-    #[arg(long)]
-    pub(crate) read: bool,
-}
-
-#[derive(Debug, Args)]
-pub(crate) struct History {
-    /// With whom: a name on the same homeserver, or name@server
-    pub(crate) address: String,
-    /// Show so many messages, the newest
-    #[arg(long, value_name = "N", default_value_t = 1000)]
-    pub(crate) limit: u32,
+pub(crate) struct Chat {
+    /// Open the conversation with them: a name on the same homeserver, name@server, or a petname
+    pub(crate) who: Option<String>,
 }
 
 fn seconds(text: &str) -> Result<Duration, String> {
     let seconds: f64 = text.parse().map_err(|_| "a number of seconds".to_owned())?;
     Duration::try_from_secs_f64(seconds).map_err(|_| "a number of seconds".to_owned())
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::CommandFactory as _;
+
+    use super::Cli;
+
+    #[test]
+    fn the_command_line_is_sound() {
+        Cli::command().debug_assert();
+    }
 }

@@ -1,14 +1,31 @@
 //! Missive in the terminal.
 
-mod account;
+// The command line, and what every command needs.
 mod args;
+mod chat;
 mod failure;
-mod history;
-mod listen;
+mod interrupt;
 mod output;
 mod place;
+mod prompt;
 mod secrets;
+mod who;
+
+// A file a command.
+mod accounts;
+mod contacts;
+mod conversations;
+mod export;
+mod history;
+mod identity;
+mod listen;
+mod login;
+mod register;
+mod safety_number;
+mod search;
 mod send;
+mod shell;
+mod status;
 
 use std::process::ExitCode;
 
@@ -28,7 +45,8 @@ async fn main() -> ExitCode {
     log();
     let output = Output::new(cli.global.json);
     match run(cli, &output).await {
-        Ok(()) => ExitCode::SUCCESS,
+        // Whoever has closed the pipe wants no more.
+        Ok(()) | Err(Failure::PipeClosed) => ExitCode::SUCCESS,
         Err(failure) => {
             output.failure(&failure);
             ExitCode::from(failure.exit_code())
@@ -39,11 +57,23 @@ async fn main() -> ExitCode {
 async fn run(cli: Cli, output: &Output) -> Result<(), Failure> {
     let global = &cli.global;
     match cli.command {
-        Command::Register(args) => account::register(global, output, args).await,
-        Command::Login(args) => account::login(global, output, args).await,
+        Command::Register(args) => register::register(global, output, args).await,
+        Command::Login(args) => login::login(global, output, args).await,
+        Command::Logout(args) => login::logout(global, output, args).await,
+        Command::Identity(args) => identity::identity(global, output, args).await,
+        Command::Search(args) => search::search(global, output, args).await,
+        Command::Contacts(args) => contacts::contacts(global, output, args).await,
         Command::Send(args) => send::send(global, output, args).await,
         Command::Listen(args) => listen::listen(global, output, args).await,
+        Command::Conversations => conversations::conversations(global, output).await,
         Command::History(args) => history::history(global, output, args).await,
+        Command::SafetyNumber(args) => safety_number::safety_number(global, output, args).await,
+        Command::Status => status::status(global, output).await,
+        Command::Accounts => accounts::accounts(global, output).await,
+        Command::Export(args) => export::export(global, output, args).await,
+        Command::Completions(args) => shell::completions(&args),
+        Command::Man(args) => shell::man(&args),
+        Command::Chat(args) => chat::chat(global, output, args).await,
     }
 }
 

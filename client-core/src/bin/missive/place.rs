@@ -1,13 +1,13 @@
 //! Which account a command is about.
 
-use client_core::{Account, Client, Error, Namespace, Options, wire::Address};
+use client_core::{Account, Client, Error, Namespace, Options, StorageError, locks, wire::Address};
 
 use crate::{args::Global, failure::Failure, secrets};
 
 /// An account of this computer, found and unlocked.
 pub(crate) struct Place {
     pub(crate) options: Options,
-    namespace: Namespace,
+    pub(crate) namespace: Namespace,
 }
 
 impl Place {
@@ -19,13 +19,10 @@ impl Place {
             return Ok(Self { namespace: found.map_err(Error::from)?, options });
         }
         let mut all = known(&options).await?;
-        match (all.pop(), all.is_empty()) {
-            (Some(namespace), true) => Ok(Self { options, namespace }),
-            (None, _) => Err(Failure::Usage("there is no account here: missive register <name> --server <url>".into())),
-            (Some(last), false) => {
-                let names: Vec<String> = all.iter().chain([&last]).map(|one| one.address().to_string()).collect();
-                Err(Failure::Usage(format!("say which account with --account: {}", names.join(", "))))
-            }
+        match all.len() {
+            0 => Err(none(&options)),
+            1 => Ok(Self { options, namespace: all.remove(0) }),
+            _ => Err(say_which(&all)),
         }
     }
 
@@ -44,7 +41,26 @@ impl Place {
     }
 }
 
+/// Why there is none that can be opened.
+fn none(options: &Options) -> Failure {
+    let error = match locks(&options.home) {
+        Ok(locks) if locks.contains(&options.unlock.wrapped_by()) => StorageError::WrongKey,
+        Ok(locks) => match locks.first() {
+            Some(other) => StorageError::OtherLock(*other),
+            None => return Failure::NoAccount,
+        },
+        Err(error) => error,
+    };
+    Failure::Client(error.into())
+}
+
 /// The accounts that can be opened.
 pub(crate) async fn known(options: &Options) -> Result<Vec<Namespace>, Failure> {
     Ok(Namespace::all(&options.home, &options.unlock).await.map_err(Error::from)?)
+}
+
+/// Asks which account is meant, of several.
+pub(crate) fn say_which(all: &[Namespace]) -> Failure {
+    let names: Vec<String> = all.iter().map(|one| one.address().to_string()).collect();
+    Failure::Usage(format!("say which account with --account: {}", names.join(", ")))
 }

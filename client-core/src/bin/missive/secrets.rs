@@ -2,43 +2,68 @@
 
 use std::{
     fs,
-    io::{IsTerminal as _, Read as _},
-    path::Path,
+    io::Read as _,
+    path::{Path, PathBuf},
 };
 
 use client_core::{Error, Namespace, Options, StorageError, Unlock, WrappedBy, default_home, keyring_works, locks};
-use secrecy::{ExposeSecret as _, SecretString};
+use secrecy::SecretString;
 
-use crate::{args::Global, args::Password, failure::Failure};
+use crate::{args::Global, args::Password, failure::Failure, prompt};
 
 /// A password longer than this is a mistake.
 const SECRET_MAX_BYTES: u64 = 64 * 1024;
 
-/// Where accounts are kept, and what opens them.
+/// Where accounts are kept, and what opens those that are there.
 pub(crate) async fn options(global: &Global) -> Result<Options, Failure> {
-    let home = match &global.home {
-        Some(home) => home.clone(),
-        None => default_home().ok_or_else(|| Failure::Usage("say where accounts are kept: --home".into()))?,
+    // Nobody is asked for a passphrase that opens nothing.
+    let is_named = global.key_file.is_some() || global.passphrase_file.is_some();
+    match &global.account {
+        _ if is_named || !locks_of(global)?.is_empty() => options_for_new(global).await,
+        Some(_) => Err(Failure::Client(StorageError::NoSuchAccount.into())),
+        None => Err(Failure::NoAccount),
+    }
+}
+
+/// As [`options`], for a command that makes an account where there is none.
+pub(crate) async fn options_for_new(global: &Global) -> Result<Options, Failure> {
+    let home = home(global)?;
+    let unlock = match named(global)? {
+        Some(unlock) => unlock,
+        None => found(&home).await?,
     };
-    let unlock = unlock(global, &home).await?;
     Ok(Options::new(home, unlock))
 }
 
+/// What the accounts are closed with, without opening any.
+pub(crate) fn locks_of(global: &Global) -> Result<Vec<WrappedBy>, Failure> {
+    Ok(locks(&home(global)?).map_err(Error::from)?)
+}
+
 /// The account's password.
-pub(crate) fn password(from: &Password, new: bool) -> Result<SecretString, Failure> {
+pub(crate) fn password(from: &Password, of: &str, new: bool) -> Result<SecretString, Failure> {
     match &from.password_file {
         Some(path) => first_line(path),
-        None => prompt("Password: ", new, "--password-file"),
+        None => prompt::secret(&format!("Password of {of}:"), new, "--password-file"),
     }
 }
 
-async fn unlock(global: &Global, home: &Path) -> Result<Unlock, Failure> {
+fn home(global: &Global) -> Result<PathBuf, Failure> {
+    let home = global.home.clone().or_else(default_home);
+    home.ok_or_else(|| Failure::Usage("say where accounts are kept: --home".into()))
+}
+
+/// What the command line says.
+fn named(global: &Global) -> Result<Option<Unlock>, Failure> {
     if let Some(path) = &global.key_file {
-        return Ok(Unlock::KeyFile(path.clone()));
+        return Ok(Some(Unlock::KeyFile(path.clone())));
     }
-    if let Some(path) = &global.passphrase_file {
-        return Ok(Unlock::Passphrase(first_line(path)?));
-    }
+    let passphrase = global.passphrase_file.as_deref().map(first_line).transpose()?;
+    Ok(passphrase.map(Unlock::Passphrase))
+}
+
+/// What opens the accounts that are there, else what a new one is to be closed with.
+async fn found(home: &Path) -> Result<Unlock, Failure> {
     let locks = locks(home).map_err(Error::from)?;
     if locks.contains(&WrappedBy::Keyring) || (locks.is_empty() && keyring_works()) {
         return Ok(Unlock::Keyring);
@@ -58,20 +83,8 @@ async fn unlock(global: &Global, home: &Path) -> Result<Unlock, Failure> {
 }
 
 fn passphrase(new: bool) -> Result<Unlock, Failure> {
-    let text = if new { "New passphrase for this computer: " } else { "Passphrase: " };
-    Ok(Unlock::Passphrase(prompt(text, new, "--passphrase-file or --key-file")?))
-}
-
-fn prompt(text: &str, twice: bool, instead: &str) -> Result<SecretString, Failure> {
-    if !std::io::stdin().is_terminal() {
-        return Err(Failure::Usage(format!("there is no terminal to ask at: use {instead}")));
-    }
-    let ask = |text: &str| rpassword::prompt_password(text).map_err(|error| Failure::Io(error.to_string()));
-    let secret = SecretString::from(ask(text)?);
-    if twice && ask("The same again: ")? != secret.expose_secret() {
-        return Err(Failure::Usage("the two are not the same".into()));
-    }
-    Ok(secret)
+    let text = if new { "New passphrase for the accounts on this computer:" } else { "Passphrase of this computer:" };
+    Ok(Unlock::Passphrase(prompt::secret(text, new, "--passphrase-file or --key-file")?))
 }
 
 fn first_line(path: &Path) -> Result<SecretString, Failure> {

@@ -1,6 +1,6 @@
 //! `missive send`.
 
-use std::io::Read as _;
+use std::io::{IsTerminal as _, Read as _};
 
 use client_core::{
     Account, Client, Connection, Error, Event, Reconnect, SignalError, StorageError,
@@ -12,8 +12,9 @@ use tokio::time::{Duration, Instant, sleep, timeout_at};
 use crate::{
     args::{Global, Send},
     failure::Failure,
-    output::{Output, state_name},
+    output::{Output, held_by, sent_as},
     place::Place,
+    who::Who,
 };
 
 /// More is no message.
@@ -26,11 +27,12 @@ const LOOK: Duration = Duration::from_millis(50);
 const LOOKS_A_CHECK: u32 = 10;
 
 pub(crate) async fn send(global: &Global, output: &Output, args: Send) -> Result<(), Failure> {
+    let who = Who::read(global, &args.who)?;
     let mut place = Place::find(global).await?;
     // A process that has the account open, a chat or a listener, does it for us.
     place.options.patience = Duration::ZERO;
-    let to = Address::parse_on(&args.address, &place.address().server).map_err(Error::from)?;
-    let text = text(args.text)?;
+    let to = who.at(&place).await?;
+    let text = text(args.text, output)?;
     let deadline = Instant::now() + args.timeout;
     let letter = Letter { to, text, accept: args.accept_new_identity, wanted: args.wait.state(), deadline };
     let (id, state) = loop {
@@ -44,7 +46,11 @@ pub(crate) async fn send(global: &Global, output: &Output, args: Send) -> Result
             result => break result?,
         }
     };
-    output.line(state_name(state), &json!({"id": id, "receiver": letter.to, "state": state}));
+    let mut value = json!({"id": id, "receiver": letter.to, "state": state});
+    if let Some(server) = held_by(place.address(), &letter.to, Some(state)) {
+        value["heldBy"] = server.into();
+    }
+    output.line(&sent_as(place.address(), &letter.to, state), &value);
     Ok(())
 }
 
@@ -99,7 +105,7 @@ impl Letter {
     async fn compose(&self, client: &Client) -> Result<MessageId, Error> {
         match client.send(&self.to, &self.text).await {
             Err(Error::Signal(SignalError::IdentityChanged(_))) if self.accept => {
-                client.accept_identity(&self.to).await?;
+                client.accept_identity(&client.safety_number(&self.to).await?).await?;
                 client.send(&self.to, &self.text).await
             }
             result => result,
@@ -164,10 +170,13 @@ fn out_of_time() -> Failure {
     Failure::Timeout(text.into())
 }
 
-fn text(argument: Option<String>) -> Result<String, Failure> {
+fn text(argument: Option<String>, output: &Output) -> Result<String, Failure> {
     let text = match argument {
         Some(text) if text != "-" => text,
         _ => {
+            if std::io::stdin().is_terminal() {
+                output.remark("Write the message; Ctrl-D on an empty line sends it, Ctrl-C does not.", "prompt");
+            }
             let mut text = String::new();
             let read = std::io::stdin().take(TEXT_MAX_BYTES).read_to_string(&mut text);
             read.map_err(|error| Failure::Io(format!("stdin cannot be read: {error}")))?;

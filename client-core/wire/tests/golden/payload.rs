@@ -53,3 +53,20 @@ fn nothing_of_a_text_is_printed() {
     let printed = format!("{text:?} {:?}", text.body);
     assert!(!printed.contains("between us") && !printed.contains("alice") && !printed.contains("bob"));
 }
+
+/// Whoever writes a client has nothing else to compare with.
+#[test]
+fn the_example_for_those_who_write_clients_is_true() {
+    let page = concat!(env!("CARGO_MANIFEST_DIR"), "/../../docs/clients.md");
+    let page = std::fs::read_to_string(page).unwrap();
+    let lines = page.lines().map(str::trim_start);
+    let json: String = lines.clone().skip_while(|line| !line.starts_with("{\"v\":1,")).take(2).collect();
+    let payload: Payload = serde_json::from_str(&json).unwrap();
+    let padded = payload.to_plaintext();
+    assert_eq!((json.len(), padded.len()), (176, 320));
+    assert!(padded == pad(json.into_bytes()), "the members are in the order of the example");
+    let shown = lines.filter_map(|line| line.split_once("  ")).filter(|(offset, _)| ["128", "160"].contains(offset));
+    let groups = shown.flat_map(|(_, bytes)| bytes.split(' ').map(|group| u32::from_str_radix(group, 16).unwrap()));
+    assert_eq!(groups.flat_map(u32::to_be_bytes).collect::<Vec<_>>(), padded[128..192]);
+    assert!(padded[192..].iter().all(|&byte| byte == 0));
+}

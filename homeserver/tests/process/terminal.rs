@@ -1,6 +1,7 @@
 //! Someone with the terminal client.
 
 use std::{
+    fmt::{self, Display},
     fs,
     io::{BufRead as _, BufReader},
     os::unix::process::ExitStatusExt as _,
@@ -48,20 +49,59 @@ impl User {
 
     /// The terminal client, saying everything as JSON.
     pub fn missive(&self, arguments: &[&str]) -> Command {
+        self.plain(&[&["--json"], arguments].concat())
+    }
+
+    /// The terminal client, as a person calls it.
+    pub fn plain(&self, arguments: &[&str]) -> Command {
         let mut command = Command::new(binary("missive"));
-        command.arg("--home").arg(&self.folder).arg("--key-file").arg(self.folder.join("key")).arg("--json");
+        command.arg("--home").arg(&self.folder).arg("--key-file").arg(self.key_file());
         command.args(arguments).stdin(Stdio::null()).stderr(Stdio::piped());
         command
     }
 
+    /// What a command says, line by line.
+    pub fn run(&self, arguments: &[&str]) -> Vec<Value> {
+        succeeded(&self.missive(arguments).output().unwrap())
+    }
+
+    /// As [`User::run`], for a command that says one thing.
+    pub fn ask(&self, arguments: &[&str]) -> Value {
+        let mut lines = self.run(arguments);
+        assert_eq!(lines.len(), 1, "{arguments:?}: {lines:?}");
+        lines.remove(0)
+    }
+
+    /// What a person sees of a command that succeeds.
+    pub fn see(&self, arguments: &[&str]) -> String {
+        let output = self.plain(arguments).output().unwrap();
+        assert!(output.status.success(), "{arguments:?}: {}", String::from_utf8_lossy(&output.stderr));
+        String::from_utf8(output.stdout).unwrap()
+    }
+
+    /// A command that fails: its exit code, the stable word of the failure, and what it had said before.
+    pub fn fail(&self, arguments: &[&str]) -> (i32, String, Vec<Value>) {
+        let output = self.missive(arguments).output().unwrap();
+        let stderr = String::from_utf8_lossy(&output.stderr);
+        assert!(!output.status.success(), "{arguments:?}: {stderr}");
+        let last = stderr.lines().last().unwrap_or_else(|| panic!("{arguments:?} says nothing"));
+        let failure: Value = serde_json::from_str(last).unwrap_or_else(|_| panic!("{arguments:?}: {stderr}"));
+        (output.status.code().unwrap(), failure["code"].as_str().unwrap().to_owned(), lines(&output))
+    }
+
+    /// The file that opens the account.
+    pub fn key_file(&self) -> PathBuf {
+        self.folder.join("key")
+    }
+
     /// Sends; the state that the message reached.
-    pub fn send(&self, to: &Self, text: &str, wait: &str) -> Value {
+    pub fn send(&self, to: impl Display, text: &str, wait: &str) -> Value {
         let lines = succeeded(&self.send_command(to, text, wait).output().unwrap());
         lines.into_iter().rev().find(|line| line.get("state").is_some()).expect("a line with the state")
     }
 
-    pub fn send_command(&self, to: &Self, text: &str, wait: &str) -> Command {
-        self.missive(&["send", &to.address(), text, "--wait", wait])
+    pub fn send_command(&self, to: impl Display, text: &str, wait: &str) -> Command {
+        self.missive(&["send", &to.to_string(), text, "--wait", wait])
     }
 
     pub fn listen(&self, more: &[&str]) -> Listener {
@@ -73,12 +113,21 @@ impl User {
         Listener::start(self.missive(&[&["listen", "--timeout", seconds], more].concat())).rest().0
     }
 
-    pub fn history(&self, with: &Self) -> Vec<Value> {
-        succeeded(&self.missive(&["history", &with.address()]).output().unwrap())
+    /// Everything that was written to, and by, somebody; the oldest first.
+    pub fn history(&self, with: impl Display) -> Vec<Value> {
+        succeeded(&self.missive(&["history", &with.to_string(), "--limit", "1000000"]).output().unwrap())
     }
 
-    fn password(&self) -> String {
+    /// The file with the account's password.
+    pub fn password(&self) -> String {
         self.folder.join("password").display().to_string()
+    }
+}
+
+/// The address.
+impl Display for User {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.address())
     }
 }
 
@@ -114,6 +163,11 @@ impl Listener {
         (lines, self.child.wait().unwrap().signal() == Some(9))
     }
 
+    /// The exit code.
+    pub fn exit_code(mut self) -> i32 {
+        self.child.wait().unwrap().code().unwrap()
+    }
+
     pub fn succeed(mut self) {
         let status = self.child.wait().unwrap();
         assert!(status.success(), "{status}");
@@ -144,6 +198,10 @@ pub fn binary(name: &str) -> PathBuf {
 pub fn succeeded(output: &Output) -> Vec<Value> {
     let stderr = String::from_utf8_lossy(&output.stderr);
     assert!(output.status.success(), "{}: {stderr}", output.status);
+    lines(output)
+}
+
+fn lines(output: &Output) -> Vec<Value> {
     let stdout = String::from_utf8(output.stdout.clone()).unwrap();
     stdout.lines().map(|line| serde_json::from_str(line).unwrap()).collect()
 }
