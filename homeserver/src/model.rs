@@ -3,11 +3,13 @@
 mod account;
 mod control;
 mod device;
+mod federation_key;
 mod message;
 mod session;
 
 pub use account::AccountRow;
 pub use control::{ControlEvent, ControlKind};
 pub use device::{DeviceKey, DeviceRow};
+pub use federation_key::{FederationKeyRow, NewRevocation, Statement};
 pub use message::{MessageSelector, NewStatus, PendingRow, SettledRow, StoredMessage, StoredStatus};
 pub use session::{Access, SessionRow};

@@ -67,6 +67,7 @@ fn nothing_said_is_a_working_configuration() {
     assert_eq!(config.database_url.to_string(), "sqlite://./data/homeserver.db");
     assert_eq!(config.master_key_file, PathBuf::from("./data/master.key"));
     assert_eq!(config.registration.mode, RegistrationMode::Open);
+    assert_eq!(config.federation.base_url, None);
     assert!(config.database.auto_migrate && config.limits.enabled && config.tls.is_none());
 }
 
@@ -117,6 +118,7 @@ fn variables_hold_lists_maps_and_paths() {
         .variable("MISSIVE_TRUSTED_PROXIES", "10.0.0.0/8, 127.0.0.1")
         .variable("MISSIVE_FEDERATION__RESOLVE", "b.example=https://10.0.0.5:8448,c.example=http://[::1]:80")
         .variable("MISSIVE_FEDERATION__DENY", "")
+        .variable("MISSIVE_FEDERATION__BASE_URL", "https://chat.example.org:8448")
         .variable("MISSIVE_MASTER_KEY_FILE", "/run/secrets/master_key")
         .load()
         .unwrap();
@@ -125,6 +127,7 @@ fn variables_hold_lists_maps_and_paths() {
     let resolved: Vec<_> = config.federation.resolve.values().collect();
     assert_eq!(resolved, ["https://10.0.0.5:8448", "http://[::1]:80"]);
     assert!(config.federation.deny.is_empty());
+    assert_eq!(config.federation.base_url.as_deref(), Some("https://chat.example.org:8448"));
     assert_eq!(config.master_key_file, PathBuf::from("/run/secrets/master_key"));
 }
 
@@ -154,6 +157,9 @@ fn refusals_of_the_file_name_the_line_and_the_fix() {
         "[limits]\nconnections = 'many'",
         "trusted_proxies = ['10.0.0.0/8', 'everyone']",
         "[federation.resolve]\n'b.example' = 'https://b.example/path'",
+        "[federation]\nbase_url = 'http://chat.example.org'",
+        "[federation]\nbase_url = 'https://chat.example.org/'",
+        "[federation]\nbase_url = 'https://admin@chat.example.org'",
         "[log]\nlevel = 'homeserver=loud'",
         "metrics_listen = '127.0.0.1:8080'",
         "[tls]\ncert_file = 'cert.pem'",
