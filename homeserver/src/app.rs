@@ -1,6 +1,7 @@
 //! Everything a homeserver works with: one struct of leaves, built in one function, shared by `Arc`.
 
 mod directory;
+mod federation_keys;
 mod limits;
 mod passwords;
 mod revocations;
@@ -12,6 +13,7 @@ use tokio_util::{sync::CancellationToken, task::TaskTracker};
 use uuid::Uuid;
 
 pub use directory::{Directory, Entry};
+pub use federation_keys::FederationKeys;
 pub use limits::{FrameLimit, Limit, Limits};
 pub use passwords::{Passwords, PasswordsBusy};
 pub use revocations::{Revocations, Verdict};
@@ -45,6 +47,8 @@ pub struct App {
     pub master_key: MasterKey,
     /// What signs and verifies tokens.
     pub tokens: TokenKeys,
+    /// What signs what this server says to others.
+    pub federation_keys: FederationKeys,
     /// Password hashing on its own slow threads.
     pub passwords: Passwords,
     /// Rate limits.
@@ -96,6 +100,7 @@ impl App {
         let fresh = store.signing_keys(TOKEN_KEYS).await?.is_empty();
         let master_key = MasterKey::load(&config.master_key_file, fresh, &clock)?;
         let tokens = token_keys(&store, &master_key, &clock).await?;
+        let federation_keys = FederationKeys::open(&store, &master_key, &clock).await?;
         let tasks = TaskTracker::new();
         Ok(Arc::new(Self {
             writer: Writer::start(&store, server_name.clone()),
@@ -113,6 +118,7 @@ impl App {
             clock,
             master_key,
             tokens,
+            federation_keys,
             tasks,
         }))
     }

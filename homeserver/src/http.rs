@@ -1,6 +1,7 @@
 //! HTTP: parse, call, reply. The whole surface is the list in [`router`], grouped by who calls it.
 
 mod accounts;
+mod federation_keys;
 mod health;
 mod messages;
 mod prekeys;
@@ -71,6 +72,9 @@ pub fn router(app: Shared, socket: MethodRouter<Shared>) -> Router {
         // … messages
         .routes(routes!(messages::list, messages::acknowledge))
         .routes(routes!(messages::statuses, messages::acknowledge_statuses))
+        // Other homeservers, of this one
+        .routes(routes!(federation_keys::document))
+        .routes(routes!(federation_keys::list))
         // Load balancers and admins
         .routes(routes!(health::live))
         .routes(routes!(health::ready))

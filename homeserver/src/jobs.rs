@@ -10,6 +10,7 @@ use crate::{
     error::StoreError,
     service::{
         control::{Follower, POLL},
+        federation_keys,
         retention::Retention,
         tokens,
     },
@@ -55,6 +56,7 @@ async fn tidy(app: Arc<App>) {
         if let Err(error) = tidy_once(&app).await {
             tracing::error!(%error, "the database could not be tidied");
         }
+        federation_keys::tend(&app).await;
         metrics::gauge!("mailboxes_awake").set(u32::try_from(app.hub.len()).unwrap_or(u32::MAX));
     }
 }

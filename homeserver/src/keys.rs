@@ -1,5 +1,6 @@
 //! The server's own secrets: the master key in its file, and what is derived from it or sealed by it.
 
+pub mod federation;
 mod master;
 mod tokens;
 

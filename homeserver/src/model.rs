@@ -3,6 +3,7 @@
 mod account;
 mod control;
 mod device;
+mod federation_key;
 mod message;
 mod peer;
 mod session;
@@ -10,6 +11,7 @@ mod session;
 pub use account::AccountRow;
 pub use control::{ControlEvent, ControlKind};
 pub use device::{DeviceKey, DeviceRow};
+pub use federation_key::{FederationKeyRow, NewRevocation, Statement};
 pub use message::{MessageSelector, NewStatus, PendingRow, SettledRow, StoredMessage, StoredStatus};
 pub use peer::{InvalidPattern, PinnedKey, PinnedKeys, ServerPattern};
 pub use session::{Access, SessionRow};

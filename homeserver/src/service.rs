@@ -5,6 +5,7 @@ pub mod accounts;
 pub mod admin;
 pub mod control;
 pub mod delivery;
+pub mod federation_keys;
 pub mod health;
 pub mod messages;
 pub mod prekeys;

@@ -6,6 +6,7 @@ mod admin;
 mod batch;
 mod control_events;
 mod devices;
+mod federation_keys;
 mod messages;
 mod open;
 mod prekeys;

@@ -6,6 +6,7 @@ mod common;
 mod api {
     mod accounts;
     mod directory;
+    mod federation_keys;
     mod hostile;
     mod logins;
     mod prekeys;

@@ -67,6 +67,7 @@ fn nothing_said_is_a_working_configuration() {
     assert_eq!(config.database_url.to_string(), "sqlite://./data/homeserver.db");
     assert_eq!(config.master_key_file, PathBuf::from("./data/master.key"));
     assert_eq!(config.registration.mode, RegistrationMode::Open);
+    assert_eq!(config.federation.base_url, None);
     assert!(config.database.auto_migrate && config.limits.enabled && config.tls.is_none());
 }
 
@@ -118,6 +119,7 @@ fn variables_hold_lists_maps_and_paths() {
         .variable("MISSIVE_FEDERATION__RESOLVE", "b.example=https://10.0.0.5:8448,c.example=http://[::1]:80")
         .variable("MISSIVE_FEDERATION__ALLOW", "b.example,*.c.example")
         .variable("MISSIVE_FEDERATION__DENY", "")
+        .variable("MISSIVE_FEDERATION__BASE_URL", "https://chat.example.org:8448")
         .variable("MISSIVE_MASTER_KEY_FILE", "/run/secrets/master_key")
         .load()
         .unwrap();
@@ -128,6 +130,7 @@ fn variables_hold_lists_maps_and_paths() {
     let allowed: Vec<_> = config.federation.allow.iter().map(ToString::to_string).collect();
     assert_eq!(allowed, ["b.example", "*.c.example"]);
     assert!(config.federation.deny.is_empty());
+    assert_eq!(config.federation.base_url.as_deref(), Some("https://chat.example.org:8448"));
     assert_eq!(config.master_key_file, PathBuf::from("/run/secrets/master_key"));
 }
 
@@ -158,6 +161,9 @@ fn refusals_of_the_file_name_the_line_and_the_fix() {
         "trusted_proxies = ['10.0.0.0/8', 'everyone']",
         "[federation.resolve]\n'b.example' = 'https://b.example/path'",
         "[federation]\ndeny = ['*two.example']",
+        "[federation]\nbase_url = 'http://chat.example.org'",
+        "[federation]\nbase_url = 'https://chat.example.org/'",
+        "[federation]\nbase_url = 'https://admin@chat.example.org'",
         "[log]\nlevel = 'homeserver=loud'",
         "metrics_listen = '127.0.0.1:8080'",
         "[tls]\ncert_file = 'cert.pem'",

@@ -50,6 +50,8 @@ async fn it_describes_itself(kind: Kind) {
         ("/api/v1/users/{name}/identity", &["post"]),
         ("/api/v1/users/{name}/messages", &["get", "delete"]),
         ("/api/v1/users/{name}/messages/status", &["get", "delete"]),
+        ("/.well-known/missive/server", &["get"]),
+        ("/federation/v1/keys", &["get"]),
         ("/health/ready", &["get"]),
     ] {
         for method in methods {

@@ -2,11 +2,14 @@
 
 mod examples;
 
+use std::path::PathBuf;
+
 use clap::{Args, Parser, Subcommand};
 use homeserver::config::Flags;
+use missive_wire::Timestamp;
 use reqwest::Url;
 
-/// Manages a Missive homeserver: accounts, sessions, migrations, health.
+/// Manages a Missive homeserver: accounts, sessions, federation keys, migrations, health.
 ///
 /// It works on the homeserver's database, with the same settings: these flags, `MISSIVE_…` environment variables, the
 /// file given with --config, the defaults. No server has to run; one that does obeys within a second.
@@ -36,6 +39,12 @@ pub(crate) enum Command {
     Token {
         #[command(subcommand)]
         command: TokenCommand,
+    },
+    /// Shows, replaces and revokes the keys that sign what this homeserver says to others
+    #[command(after_long_help = examples::FEDERATION)]
+    Federation {
+        #[command(subcommand)]
+        command: FederationCommand,
     },
     /// Shows migrations and applies them
     #[command(after_long_help = examples::MIGRATE)]
@@ -117,6 +126,80 @@ pub(crate) struct Purge {
     pub(crate) dry_run: bool,
 }
 
+/// What can be done about federation.
+#[derive(Debug, Subcommand)]
+pub(crate) enum FederationCommand {
+    /// Lists, replaces and revokes the signing keys
+    #[command(after_long_help = examples::FEDERATION_KEY)]
+    Key {
+        #[command(subcommand)]
+        command: KeyCommand,
+    },
+    /// Makes the recovery key, which is kept offline
+    #[command(after_long_help = examples::FEDERATION_RECOVERY_KEY)]
+    RecoveryKey {
+        #[command(subcommand)]
+        command: RecoveryKeyCommand,
+    },
+}
+
+/// What can be done with signing keys.
+#[derive(Debug, Subcommand)]
+pub(crate) enum KeyCommand {
+    /// Lists the signing keys, oldest first, with what each is for now
+    ///
+    /// States: `signing`; `next` (published, and will sign); `verifying` (replaced; what it signed still counts);
+    /// `ended`; `revoked`; `orphaned` (it got its trust from a revoked key, and counts for nothing).
+    #[command(after_long_help = examples::FEDERATION_KEY_LIST)]
+    List,
+    /// Makes the next signing key
+    ///
+    /// The newest key signs for it, so that other servers accept it by themselves. It is published at once, and signs
+    /// after ten minutes, when everyone can know it. The key before it verifies for seven more days. Keys are valid for
+    /// five years; a running server makes the next one by itself 90 days before the end.
+    #[command(after_long_help = examples::FEDERATION_KEY_ROTATE)]
+    Rotate {
+        /// It is valid from then on (UTC); it signs ten minutes after it was made at the earliest
+        #[arg(long, value_name = "TIME", value_parser = time)]
+        valid_from: Option<Timestamp>,
+        /// The recovery key signs for it, which overrides what the signing keys say
+        #[arg(long, value_name = "FILE")]
+        recovery_key: Option<PathBuf>,
+    },
+    /// Revokes a signing key for good, as after a theft
+    ///
+    /// It counts for nothing any more, not even for the keys that it signed for. If the newest key is one of these, or
+    /// the revoked key itself, a new one takes its place at once, for which the recovery key signs. On a terminal it asks
+    /// first.
+    #[command(after_long_help = examples::FEDERATION_KEY_REVOKE)]
+    Revoke {
+        /// Which, as `federation key list` shows it
+        key_id: String,
+        /// The recovery key signs the revocation
+        #[arg(long, value_name = "FILE")]
+        recovery_key: PathBuf,
+        /// Do not ask
+        #[arg(long, short)]
+        yes: bool,
+    },
+}
+
+/// What can be done with the recovery key.
+#[derive(Debug, Subcommand)]
+pub(crate) enum RecoveryKeyCommand {
+    /// Makes the recovery key, once, and publishes its public half
+    ///
+    /// The private half is in the file alone, never in the database: keep it offline, in two places. It is the way back
+    /// after the signing keys were stolen or lost. Other servers hold on to the first recovery key that they see, so that
+    /// there is only ever one: make it before they know this one.
+    #[command(after_long_help = examples::FEDERATION_RECOVERY_KEY_CREATE)]
+    Create {
+        /// Where to write it; never over another file
+        #[arg(long, value_name = "FILE")]
+        output: PathBuf,
+    },
+}
+
 /// What can be done with migrations.
 #[derive(Debug, Subcommand)]
 pub(crate) enum MigrateCommand {
@@ -126,6 +209,10 @@ pub(crate) enum MigrateCommand {
     /// Applies the pending migrations; makes the embedded database if there is none
     #[command(after_long_help = examples::MIGRATE_RUN)]
     Run,
+}
+
+fn time(text: &str) -> Result<Timestamp, String> {
+    Timestamp::try_from(text.to_owned()).map_err(|error| error.to_string())
 }
 
 fn server_url(text: &str) -> Result<Url, String> {

@@ -1,12 +1,16 @@
 //! The commands, one file a noun.
 
 mod account;
+mod confirm;
+mod federation;
 mod health;
 mod migrate;
 mod token;
 
 use crate::{
-    cli::{AccountCommand, Cli, Command, MigrateCommand, TokenCommand},
+    cli::{
+        AccountCommand, Cli, Command, FederationCommand, KeyCommand, MigrateCommand, RecoveryKeyCommand, TokenCommand,
+    },
     database,
     failure::Failure,
     output::Output,
@@ -24,6 +28,7 @@ pub(crate) async fn run(cli: Cli) -> Result<(), Failure> {
             database::close(&app).await;
             result
         }
+        Command::Federation { command } => on_federation(database::configuration(flags)?, command, output).await,
         Command::Migrate { command: MigrateCommand::Status } => {
             migrate::status(&database::configuration(flags)?, output).await
         }
@@ -46,6 +51,28 @@ async fn on_accounts(
         AccountCommand::Show { name } => account::show(&app, &name, output).await,
         AccountCommand::Revoke { name, yes } => account::revoke(&app, &name, yes, output).await,
         AccountCommand::Restore { name } => account::restore(&app, &name, output).await,
+    };
+    database::close(&app).await;
+    result
+}
+
+async fn on_federation(
+    config: homeserver::config::Config,
+    command: FederationCommand,
+    output: Output,
+) -> Result<(), Failure> {
+    let app = database::open(config).await?;
+    let result = match command {
+        FederationCommand::Key { command: KeyCommand::List } => federation::list(&app, output),
+        FederationCommand::Key { command: KeyCommand::Rotate { valid_from, recovery_key } } => {
+            federation::rotate(&app, valid_from, recovery_key.as_deref(), output).await
+        }
+        FederationCommand::Key { command: KeyCommand::Revoke { key_id, recovery_key, yes } } => {
+            federation::revoke(&app, &key_id, &recovery_key, yes, output).await
+        }
+        FederationCommand::RecoveryKey { command: RecoveryKeyCommand::Create { output: file } } => {
+            federation::create_recovery_key(&app, &file, output).await
+        }
     };
     database::close(&app).await;
     result

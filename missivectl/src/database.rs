@@ -1,4 +1,5 @@
-//! Opening the homeserver's database as an admin: never made, never migrated, never given keys.
+//! Opening the homeserver's database as an admin: never made, never migrated, and never given keys before a homeserver
+//! has run on it.
 
 use std::sync::Arc;
 

@@ -5,6 +5,8 @@ mod common;
 
 #[path = "commands/account.rs"]
 mod account;
+#[path = "commands/federation.rs"]
+mod federation;
 #[path = "commands/health.rs"]
 mod health;
 #[path = "commands/help.rs"]

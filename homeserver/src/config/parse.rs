@@ -33,17 +33,28 @@ pub(super) fn server_name(name: &impl AsRef<str>) -> Result<(), String> {
 
 /// Base URLs end where the path begins, so that `{base}/federation/v1/…` can be appended.
 pub(super) fn base_urls(urls: &BTreeMap<ServerName, String>) -> Result<(), String> {
-    let is_base = |url: &String| {
-        url.parse::<Uri>().is_ok_and(|url| {
-            let http = matches!(url.scheme_str(), Some("http" | "https"));
-            let host_only = url.path() == "/" && url.query().is_none();
-            http && host_only && url.authority().is_some_and(|host| !host.as_str().contains('@'))
-        })
-    };
-    match urls.iter().find(|(_, url)| !is_base(url)) {
+    match urls.iter().find(|(_, url)| !is_base(url, &["http", "https"])) {
         None => Ok(()),
         Some((name, _)) => Err(format!("the URL of {name} is written like `https://10.0.0.5:8448`, with no path")),
     }
+}
+
+/// Where others reach this server: only by HTTPS, or they would not believe that they have.
+pub(super) fn base_url(url: &impl AsRef<str>) -> Result<(), &'static str> {
+    let url = url.as_ref();
+    if is_base(url, &["https"]) && !url.ends_with('/') {
+        Ok(())
+    } else {
+        Err("it is written like `https://chat.example.org`, with no path and no `/` at the end")
+    }
+}
+
+fn is_base(url: &str, schemes: &[&str]) -> bool {
+    url.parse::<Uri>().is_ok_and(|url| {
+        let scheme = url.scheme_str().is_some_and(|scheme| schemes.contains(&scheme));
+        let host_only = url.path() == "/" && url.query().is_none();
+        scheme && host_only && url.authority().is_some_and(|host| !host.as_str().contains('@'))
+    })
 }
 
 pub(super) fn filter(directives: &impl AsRef<str>) -> Result<(), String> {

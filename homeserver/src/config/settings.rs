@@ -159,11 +159,20 @@ pub enum RegistrationMode {
 #[derive(Debug, Clone, Config)]
 #[config(layer_attr(serde(deny_unknown_fields)))]
 pub struct Federation {
-    /// Whether messages go to and come from other servers. This version does not
-    /// federate yet: these keys are checked at the start and have no other effect,
-    /// and messages to other servers are refused.
+    /// Whether messages go to and come from other servers. This version publishes
+    /// this server's keys and where it is, and exchanges no messages yet: those to
+    /// other servers are refused. false hides the keys, too.
     #[config(default = false)]
     pub enabled: bool,
+
+    /// Where other servers reach this one, like "https://chat.example.org", if not at
+    /// `https://` and `server_name`. They read it in the file
+    /// /.well-known/missive/server, which they always ask `server_name` itself for.
+    /// With a wrong one, they reach nobody.
+    ///
+    /// Default: `https://` and `server_name`.
+    #[config(validate = parse::base_url)]
+    pub base_url: Option<String>,
 
     /// Where to connect for a server instead of asking its own name, like
     /// { "example.org" = "https://10.0.0.5:8448" }. What stands here is trusted: the address

@@ -13,6 +13,8 @@ pub enum ControlKind {
     AccountChanged,
     /// Something was stored for the account's devices by another process: look again.
     Stored,
+    /// This server's federation keys changed: read them again. It is of no account.
+    FederationKeysChanged,
 }
 
 /// Something that every server on the database must hear of within a second.
@@ -22,7 +24,7 @@ pub struct ControlEvent {
     pub id: i64,
     /// What happened.
     pub kind: ControlKind,
-    /// To which account.
+    /// To which account; the nil id where it is of none.
     pub account: Uuid,
     /// To which of its sessions.
     pub session: Option<Uuid>,
@@ -37,13 +39,20 @@ impl ControlKind {
             Self::AccountRestored => "account_restored",
             Self::AccountChanged => "account_changed",
             Self::Stored => "stored",
+            Self::FederationKeysChanged => "federation_keys_changed",
         }
     }
 
     /// The kind of that text; `None` for one that a newer server wrote.
     pub fn parse(text: &str) -> Option<Self> {
-        [Self::SessionEnded, Self::AccountRevoked, Self::AccountRestored, Self::AccountChanged, Self::Stored]
-            .into_iter()
-            .find(|kind| kind.as_str() == text)
+        let kinds = [
+            Self::SessionEnded,
+            Self::AccountRevoked,
+            Self::AccountRestored,
+            Self::AccountChanged,
+            Self::Stored,
+            Self::FederationKeysChanged,
+        ];
+        kinds.into_iter().find(|kind| kind.as_str() == text)
     }
 }

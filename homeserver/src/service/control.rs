@@ -11,7 +11,7 @@ use crate::{
     error::StoreError,
     hub::Input,
     model::{ControlEvent, ControlKind},
-    service::delivery,
+    service::{delivery, federation_keys},
 };
 
 /// How often the events are read.
@@ -28,6 +28,8 @@ pub struct Follower {
     low: i64,
     /// Events above it that were applied, and when.
     seen: HashMap<i64, Instant>,
+    /// The federation keys have changed, and were not yet read again.
+    keys_changed: bool,
 }
 
 impl Follower {
@@ -49,12 +51,17 @@ impl Follower {
             low = last.id;
             for event in events {
                 if self.seen.insert(event.id, heard_up_to).is_none() {
+                    self.keys_changed |= event.kind == ControlKind::FederationKeysChanged;
                     apply(app, &event);
                 }
             }
         }
         self.forget_old();
         app.revocations.heard();
+        if self.keys_changed {
+            federation_keys::reload(app).await?;
+            self.keys_changed = false;
+        }
         Ok(())
     }
 
@@ -92,5 +99,7 @@ fn apply(app: &Arc<App>, event: &ControlEvent) {
             tell(&|| Input::LookAgain);
         }
         ControlKind::Stored => tell(&|| Input::LookAgain),
+        // The follower reads them, once for however many events.
+        ControlKind::FederationKeysChanged => {}
     }
 }

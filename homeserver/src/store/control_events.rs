@@ -19,12 +19,13 @@ impl Store {
     pub async fn control_events(&self, low: i64) -> Result<Vec<ControlEvent>> {
         let rows: Vec<Row> = read!(self, |db| {
             sqlx::query_as(
-            "SELECT id, kind, account_id, session_id FROM control_events WHERE id > $1 AND kind IN ('session_ended', 'account_revoked', 'account_restored', 'account_changed', 'stored') \
-             ORDER BY id LIMIT 1000"
-        )
-        .bind(low)
-        .fetch_all(db)
-        .await
+                "SELECT id, kind, account_id, session_id FROM control_events WHERE id > $1 AND kind IN \
+                 ('session_ended', 'account_revoked', 'account_restored', 'account_changed', 'stored', \
+                 'federation_keys_changed') ORDER BY id LIMIT 1000",
+            )
+            .bind(low)
+            .fetch_all(db)
+            .await
         })?;
         Ok(rows.into_iter().filter_map(|row| event(&row)).collect())
     }

@@ -77,7 +77,8 @@ async fn the_list_here_is_the_list_that_is_served() {
             }
         }
         let open = ["POST /api/v1/users", "POST /api/v1/tokens", "PUT /api/v1/tokens", "DELETE /api/v1/tokens"];
-        let open = open.into_iter().chain(["GET /health/live", "GET /health/ready"]).map(str::to_owned);
+        let peers = ["GET /.well-known/missive/server", "GET /federation/v1/keys"];
+        let open = open.into_iter().chain(peers).chain(["GET /health/live", "GET /health/ready"]).map(str::to_owned);
         let scoped = ROUTES.iter().map(|(method, path, _)| format!("{method} {}", path.split('?').next().unwrap()));
         let mut listed = open.chain(scoped).map(|route| route.replace("/none", "/{sid}")).collect::<Vec<_>>();
         served.sort();

@@ -142,6 +142,32 @@ impl Home {
         App::open(self.config.clone(), self.clock.clone()).await.unwrap()
     }
 
+    /// Changes the database behind the server's back.
+    pub(crate) async fn execute(&self, text: &'static str) {
+        match &self.app.store {
+            Store::Sqlite { write, .. } => drop(sqlx::query(text).execute(write).await.unwrap()),
+            Store::Postgres(pool) => drop(sqlx::query(text).execute(pool).await.unwrap()),
+        }
+    }
+
+    /// The bytes of the database's files, or of its rows as text with binary columns in hexadecimal.
+    pub(crate) async fn at_rest(&self) -> Vec<u8> {
+        let Store::Postgres(pool) = &self.app.store else {
+            let files = std::fs::read_dir(self.dir.path()).unwrap().map(|entry| entry.unwrap().path());
+            let database = files.filter(|path| path.to_string_lossy().contains("homeserver.db"));
+            return database.flat_map(|path| std::fs::read(path).unwrap()).collect();
+        };
+        let tables: Vec<String> =
+            sqlx::query_scalar("SELECT relname::text FROM pg_stat_user_tables").fetch_all(pool).await.unwrap();
+        let mut bytes = Vec::new();
+        for table in tables {
+            let rows = AssertSqlSafe(format!("SELECT to_jsonb(t)::text FROM {table} t"));
+            let rows: Vec<String> = sqlx::query_scalar(rows).fetch_all(pool).await.unwrap();
+            bytes.extend(rows.concat().into_bytes());
+        }
+        bytes
+    }
+
     /// How many rows of a table are of that id.
     pub(crate) async fn count_rows(&self, table: &str, column: &str, id: Uuid) -> i64 {
         let text = AssertSqlSafe(format!("SELECT count(*) FROM {table} WHERE {column} = $1"));

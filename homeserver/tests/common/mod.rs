@@ -4,6 +4,7 @@
 
 mod database;
 mod home;
+pub(crate) mod peer;
 mod person;
 mod socket;
 

@@ -8,6 +8,9 @@ Examples:
   Shut someone out, now
       missivectl account revoke mallory
 
+  Replace the key that other servers know this one by
+      missivectl federation key rotate
+
   Prepare a database, as a step of a deployment
       MISSIVE_DATABASE_URL_FILE=/run/secrets/database_url missivectl migrate run
 
@@ -18,7 +21,7 @@ Exit codes:
   0  it is done
   1  it failed
   2  the command line or the configuration is wrong
-  3  there is no such account
+  3  there is no such account or key
   4  the database cannot be reached, is not migrated, or no homeserver has run on it yet
   5  health: something is wrong";
 
@@ -68,6 +71,50 @@ Examples:
 
   Log all devices of one account out, as after a theft
       missivectl token purge --account ada";
+
+pub(super) const FEDERATION: &str = "\
+Examples:
+  missivectl federation key list
+  missivectl federation key rotate
+  missivectl federation recovery-key create --output /media/stick/recovery.key";
+
+pub(super) const FEDERATION_KEY: &str = "\
+Examples:
+  missivectl federation key list
+  missivectl federation key rotate
+  missivectl federation key revoke 1f8b3c5d7e9a0b2c --recovery-key /media/stick/recovery.key";
+
+pub(super) const FEDERATION_KEY_LIST: &str = "\
+Examples:
+  missivectl federation key list
+
+  The id of the key that signs
+      missivectl federation key list --json | jq -r '.keys[] | select(.state == \"signing\") | .keyId'";
+
+pub(super) const FEDERATION_KEY_ROTATE: &str = "\
+Examples:
+  missivectl federation key rotate
+
+  At a time of one's own
+      missivectl federation key rotate --valid-from 2027-01-01T00:00:00Z
+
+  When the signing keys can no longer sign for the next
+      missivectl federation key rotate --recovery-key /media/stick/recovery.key";
+
+pub(super) const FEDERATION_KEY_REVOKE: &str = "\
+Examples:
+  missivectl federation key revoke 1f8b3c5d7e9a0b2c --recovery-key /media/stick/recovery.key
+
+  In a script
+      missivectl federation key revoke 1f8b3c5d7e9a0b2c --recovery-key recovery.key --yes --json";
+
+pub(super) const FEDERATION_RECOVERY_KEY: &str = "\
+Examples:
+  missivectl federation recovery-key create --output /media/stick/recovery.key";
+
+pub(super) const FEDERATION_RECOVERY_KEY_CREATE: &str = "\
+Examples:
+  missivectl federation recovery-key create --output /media/stick/recovery.key";
 
 pub(super) const MIGRATE: &str = "\
 Examples:

@@ -2,8 +2,6 @@
 
 mod show;
 
-use std::io::{self, IsTerminal as _, Write as _};
-
 use homeserver::{
     app::App,
     error::Error,
@@ -14,8 +12,9 @@ use missive_wire::{Address, Code, Timestamp};
 use serde::Serialize;
 use uuid::Uuid;
 
+use super::confirm::confirm;
 use crate::{
-    failure::{Failure, Kind},
+    failure::Failure,
     output::{Output, count, minute, minute_or_dash, table},
 };
 
@@ -66,7 +65,7 @@ pub(super) async fn list(app: &App, search: Option<&str>, limit: u32, output: Ou
 pub(super) async fn revoke(app: &App, name: &str, yes: bool, output: Output) -> Result<(), Failure> {
     let before = find(app, name).await?;
     if before.revoked_at.is_none() && !yes {
-        confirm(&before)?;
+        confirm_revocation(&before)?;
     }
     let ended_sessions = accounts::revoke(app, before.id).await?;
     let changed = before.revoked_at.is_none();
@@ -144,25 +143,13 @@ impl Account {
     }
 }
 
-/// Asks the person at the terminal; where there is none, the command itself is the decision.
-fn confirm(account: &Account) -> Result<(), Failure> {
-    let stdin = io::stdin();
-    if !stdin.is_terminal() {
-        return Ok(());
-    }
-    eprint!(
-        "Revoke {}? This ends {} and gives up {} that wait for it; their senders are told. [y/N] ",
+fn confirm_revocation(account: &Account) -> Result<(), Failure> {
+    confirm(&format!(
+        "Revoke {}? This ends {} and gives up {} that wait for it; their senders are told.",
         account.address,
         count(account.sessions(), "session"),
         count(account.pending_messages.unsigned_abs(), "message")
-    );
-    let _ = io::stderr().flush();
-    let mut answer = String::new();
-    let read = stdin.read_line(&mut answer);
-    if read.is_ok() && matches!(answer.trim().to_ascii_lowercase().as_str(), "y" | "yes") {
-        return Ok(());
-    }
-    Err(Failure::new(Kind::Failed, "nothing was changed"))
+    ))
 }
 
 fn describe(list: &List) -> String {
