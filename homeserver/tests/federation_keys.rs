@@ -17,7 +17,7 @@ use std::{
 use base64::{Engine as _, engine::general_purpose::STANDARD};
 use ed25519_dalek::SigningKey;
 use peer::Peer;
-use process::{Homeserver, Kind, user::binary};
+use process::{Homeserver, Kind, terminal::binary};
 use serde_json::{Value, json};
 
 on_both_databases!(
