@@ -188,7 +188,11 @@ impl Client {
     /// Forgets a changed identity key that waits for acceptance: the one that was trusted before stays so. Says whether
     /// there was one.
     pub async fn reject_identity(&self, of: &Address) -> Result<bool, Error> {
-        self.inner.mailbox.reject_identity(of).await
+        let rejected = self.inner.mailbox.reject_identity(of).await?;
+        if rejected {
+            self.inner.chores.notify_one();
+        }
+        Ok(rejected)
     }
 
     /// The safety number with an account, to be compared with what they see. Claims their keys where none are known.

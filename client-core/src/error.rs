@@ -82,6 +82,9 @@ pub enum Error {
     /// The process that has the account open could not do it.
     #[error("the process that has the account open could not do it: {0}")]
     OwnerFailed(String),
+    /// The process that has the account open has not come to it in time.
+    #[error("the process that has the account open did not take the message in time: it was not sent")]
+    NotTaken,
     /// The process that had the account open has gone without doing it.
     #[error("the process that had the account open has ended: try again")]
     OwnerGone,

@@ -99,6 +99,8 @@ pub(crate) enum Table {
     Alias = 19,
     /// Work that another process has left for the owner.
     Handed = 20,
+    /// What came of it.
+    Outcome = 21,
 }
 
 /// A namespace's rows.

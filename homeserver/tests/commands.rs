@@ -385,3 +385,38 @@ async fn accounts_are_those_that_can_be_opened() {
     let said: Value = serde_json::from_slice(&output.stderr).unwrap();
     assert_eq!((output.status.code(), &said["code"]), (Some(6), &json!("wrong_key")), "{said}");
 }
+
+/// What nobody can have seen is neither told as read nor forgotten.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_listener_without_a_reader_tells_nothing_as_read() {
+    let (_server, alice, bob) = two_people().await;
+    let mut listener = bob.missive(&["listen", "--read", "--timeout", "60"]);
+    let mut listener = listener.stdout(Stdio::piped()).spawn().unwrap();
+    drop(listener.stdout.take());
+    assert_eq!(alice.send(&bob, "is anybody there?", "received")["state"], "received");
+    // It ends by itself: there is nobody to show anything to.
+    listener.wait().unwrap();
+    let shown = bob.listen_for("2", &["--count", "1"]);
+    assert!(shown.iter().any(|line| line["text"] == "is anybody there?"), "{shown:?}");
+    assert_eq!(alice.history(&bob)[0]["state"], "received");
+}
+
+/// Whatever ends the connection of a `send` that waits, the message is kept, and it is said so.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_send_that_loses_its_homeserver_says_that_the_message_is_kept() {
+    let (mut server, alice, bob) = two_people().await;
+    let mut waiting = alice.send_command(&bob, "hold on", "read");
+    let waiting = waiting.stdout(Stdio::piped()).spawn().unwrap();
+    let deadline = Instant::now() + Duration::from_secs(20);
+    while !alice.history(&bob).iter().any(|line| line["state"] == "sent") {
+        assert!(Instant::now() < deadline, "it is never sent");
+        std::thread::sleep(Duration::from_millis(50));
+    }
+    server.stop();
+    let output = waiting.wait_with_output().unwrap();
+    let failure: Value = serde_json::from_slice(&output.stderr).unwrap();
+    assert_eq!(output.status.code(), Some(4), "{failure}");
+    assert!(failure["error"].as_str().unwrap().contains("kept"), "{failure}");
+    server.restart_there();
+    bob.listen(&["--count", "1", "--read"]).succeed();
+}

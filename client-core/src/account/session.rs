@@ -6,7 +6,10 @@ use missive_wire::{Account, Address, DeviceId, LoggedIn};
 use reqwest::Method;
 use secrecy::SecretString;
 use serde::{Deserialize, Serialize, de::DeserializeOwned};
-use tokio::{sync::Mutex, time::timeout};
+use tokio::{
+    sync::Mutex,
+    time::{sleep, timeout},
+};
 use uuid::Uuid;
 
 use super::{
@@ -26,6 +29,7 @@ const PATIENCE: Duration = Duration::from_secs(40);
 /// How long a refresh may take, and how often it is tried: together less than the 15 seconds of grace.
 const REFRESH_TIMEOUT: Duration = Duration::from_millis(4500);
 const REFRESH_TRIES: u32 = 3;
+const REFRESH_PAUSE: Duration = Duration::from_millis(200);
 
 /// No request has a body.
 pub(crate) const NOTHING: Option<&()> = None;
@@ -166,6 +170,11 @@ impl Session {
         refreshing.await.unwrap_or_else(|_| Err(Error::Unreachable("refreshing the log-in was interrupted".to_owned())))
     }
 
+    /// Waits until no tokens are being refreshed, as long as that may take.
+    pub(crate) async fn settled(&self) {
+        let _ = timeout(PATIENCE, self.tokens.lock()).await;
+    }
+
     /// Whether there are tokens, however old.
     pub(crate) async fn is_logged_in(&self) -> bool {
         self.tokens.lock().await.is_some()
@@ -234,10 +243,12 @@ impl Session {
         let answer = loop {
             let asking = self.rest.call(Method::PUT, &["tokens"], Credential::Cookie(refresh), NOTHING);
             match timeout(REFRESH_TIMEOUT, asking).await {
+                Ok(Err(Error::Unreachable(_))) if tries < REFRESH_TRIES => sleep(REFRESH_PAUSE).await,
                 Ok(answer) => break answer?,
-                Err(_) if tries < REFRESH_TRIES => tries += 1,
+                Err(_) if tries < REFRESH_TRIES => {}
                 Err(_) => return Err(Error::Unreachable("it does not answer in time".to_owned())),
             }
+            tries += 1;
         };
         let access = SecretString::from(answer.data::<Refreshed>()?.access_token);
         Ok((access, answer.refresh.clone()))

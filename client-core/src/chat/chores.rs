@@ -15,7 +15,7 @@ use super::{
     handed::{Handed, Outcome},
     live::is_over,
 };
-use crate::{Error, SignalError, account::keys, client::Inner, clock::day, storage::Batch};
+use crate::{Error, SignalError, StorageError, account::keys, client::Inner, storage::Batch};
 
 /// How often the storage is asked whether another process has left something.
 const LOOK: Duration = Duration::from_millis(150);
@@ -60,7 +60,7 @@ impl Chores {
         if self.version != Some(version) {
             self.handed().await?;
             self.version = Some(version);
-            // It may have marked messages as read, or accepted a key.
+            // It may have marked messages as read.
             self.inner.account.work.notify_one();
         }
         let now = Instant::now();
@@ -77,12 +77,15 @@ impl Chores {
     }
 
     async fn handed(&self) -> Result<(), Error> {
-        for handed in Handed::undone(&self.inner.account.storage).await? {
-            if let Err(error) = self.inner.compose(&handed.to, &handed.text, Some(&handed)).await {
-                let mut batch = Batch::default();
-                let outcome = Some(Outcome::of(&error));
-                Handed { outcome, ..handed }.save(&mut batch, day(self.inner.mailbox.now()))?;
-                self.inner.account.storage.commit(batch).await?;
+        let storage = &self.inner.account.storage;
+        for handed in Handed::undone(storage, self.inner.mailbox.now()).await? {
+            let Err(error) = self.inner.compose(&handed.to, &handed.text, Some(&handed)).await else { continue };
+            let mut batch = Batch::default();
+            handed.finish(&mut batch, &Outcome::of(&error))?;
+            match storage.commit(batch).await {
+                // Whoever asked may have taken it back.
+                Ok(()) | Err(StorageError::Gone) => {}
+                Err(error) => return Err(error.into()),
             }
         }
         Ok(())
@@ -100,7 +103,10 @@ impl Chores {
                 continue;
             }
             match self.encrypt(&again).await {
-                Ok(()) => self.inner.account.work.notify_one(),
+                Ok(()) => {
+                    self.told.remove(&again.to);
+                    self.inner.account.work.notify_one();
+                }
                 Err(Error::Signal(SignalError::IdentityChanged(address))) => {
                     waiting.insert(again.to);
                     if self.told.insert(address.clone()) {

@@ -35,11 +35,11 @@ const GOOD: Duration = Duration::from_secs(10);
 
 /// A connection to the homeserver. While it is open, messages come in and are acknowledged, and the outbox goes out.
 /// Take its events, with [`Connection::next`] or as a [`Stream`]: when a thousand wait, it waits too.
-#[derive(Debug)]
 pub struct Connection {
     events: mpsc::Receiver<Event>,
     asked: watch::Sender<bool>,
     task: JoinHandle<()>,
+    inner: Arc<Inner>,
 }
 
 /// A task that ends with whoever holds this, wherever it is.
@@ -68,8 +68,8 @@ impl Connection {
         };
         let (sender, events) = mpsc::channel(EVENTS);
         let (asked, ask) = watch::channel(false);
-        let task = tokio::spawn(run(inner, sender, ask, first));
-        Ok(Self { events, asked, task })
+        let task = tokio::spawn(run(inner.clone(), sender, ask, first));
+        Ok(Self { events, asked, task, inner })
     }
 
     /// The next event; `None` after the last one. Cancel-safe.
@@ -82,6 +82,14 @@ impl Connection {
         self.events.close();
         let _ = self.asked.send(true);
         let _ = self.task.await;
+        // New tokens that nobody has stored would be lost with the process.
+        self.inner.account.session.settled().await;
+    }
+}
+
+impl std::fmt::Debug for Connection {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("Connection")
     }
 }
 

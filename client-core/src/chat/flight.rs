@@ -16,7 +16,7 @@ const HELD_MAX: usize = 1024;
 
 /// How long to wait where the homeserver does not say, and at the most.
 const RETRY: Duration = Duration::from_secs(1);
-const RETRY_MAX: Duration = Duration::from_hours(1);
+const RETRY_MAX: Duration = Duration::from_mins(10);
 
 /// What to do with a message of the outbox.
 #[derive(Debug, PartialEq, Eq)]
@@ -73,15 +73,15 @@ impl Flight {
         self.under_way.remove(&id).is_some()
     }
 
-    /// A message has failed for now. Whether it is the first of its receiver's that has.
+    /// A message has failed for now. Whether nothing else has, and nothing is under way that was sent before it.
     pub(super) fn hold(&mut self, id: MessageId, now: Instant, retry_after: Option<Duration>) -> bool {
         let Some((position, receiver)) = self.under_way.remove(&id) else { return false };
         let at = now + retry_after.unwrap_or(RETRY).min(RETRY_MAX);
-        let first = !self.held.iter().any(|(place, held)| *place < position && *held == receiver);
+        let nothing_before = self.held.is_empty() && self.under_way.values().all(|(place, _)| *place > position);
         let known = self.retry_at.entry(receiver.clone()).or_insert(at);
         *known = at.max(*known);
         self.held.insert(position, receiver);
-        first
+        nothing_before
     }
 
     /// Looks at everything again; what is under way stays so.

@@ -4,10 +4,9 @@ use missive_wire::PeerIncarnation;
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
-use super::{inbox, mailbox::Mailbox, outbox};
+use super::{handed::Handed, inbox, mailbox::Mailbox, outbox};
 use crate::{
     Error,
-    clock::day,
     storage::{Batch, Table},
 };
 
@@ -30,7 +29,7 @@ impl Mailbox {
         let _owner = self.owner().await?;
         let mut batch = Batch::default();
         inbox::forget_old(&mut batch, self.now());
-        batch.forget(Table::Handed, day(self.now()) - 1);
+        Handed::forget_old(&mut batch, self.now());
         let known = self.storage.get::<Uuid>(Table::Meta, INCARNATION).await?;
         if known != Some(incarnation) {
             if known.is_some() {

@@ -102,6 +102,7 @@ impl<'a> Live<'a> {
                     taken = taken.wrapping_add(1);
                     if taken.is_multiple_of(BURST) {
                         // However much comes in, something goes out.
+                        self.flight.retry(Instant::now());
                         self.pump().await?;
                     }
                 }
@@ -149,9 +150,10 @@ impl<'a> Live<'a> {
         let Delivered { sender, sender_device, id, .. } = delivered;
         self.acknowledgements.message(sender, *sender_device, *id, received.settled);
         if let Some(message) = received.message {
-            // Its sender need not wait for whoever shows it.
-            self.acknowledge().await?;
+            // Its sender need not wait for whoever shows it; it is shown whether or not that can be said.
+            let said = self.acknowledge().await;
             self.emit(Event::Message(message)).await;
+            said?;
         }
         Ok(())
     }
@@ -177,8 +179,8 @@ impl<'a> Live<'a> {
         let retry_after = details.retry_after.map(Duration::from_secs);
         match id {
             Some(id) if retry_after.is_some() || code == Code::AfterFailed => {
-                let first = self.flight.hold(id, Instant::now(), retry_after);
-                if first && code == Code::AfterFailed {
+                let nothing_before = self.flight.hold(id, Instant::now(), retry_after);
+                if nothing_before && code == Code::AfterFailed {
                     // It waits for one that this client has no more; to a new connection it owes nothing.
                     return Err(End::Lost("the homeserver waits for a message that is settled".to_owned()));
                 }
@@ -190,7 +192,7 @@ impl<'a> Live<'a> {
                 self.pump().await
             }
             id => {
-                if let (Some(id), None) = (id, retry_after) {
+                if let (Some(id), Code::ReceiverGone | Code::NotFound | Code::UnknownServer) = (id, code) {
                     self.inner.mailbox.reads_refused(id).await?;
                 }
                 self.emit(Event::Error { code, error, id }).await;

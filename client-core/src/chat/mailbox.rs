@@ -112,16 +112,7 @@ impl Mailbox {
     /// As [`Mailbox::compose`], for another process: in the same commit, it learns which message that was.
     pub(crate) async fn compose_handed(&self, handed: &Handed) -> Result<MessageId, Error> {
         let owner = self.owner().await?;
-        // It may have been done since it was looked at.
-        match Handed::load(&self.storage, handed.id).await?.map(|row| row.outcome) {
-            None => return Err(Error::OwnerGone),
-            Some(Some(outcome)) => return outcome.into_result(&handed.to),
-            Some(None) => {}
-        }
-        let today = day(self.now());
-        let note = |batch: &mut Batch, id| {
-            Handed { outcome: Some(Outcome::Composed(id)), text: String::new(), ..handed.clone() }.save(batch, today)
-        };
+        let note = |batch: &mut Batch, id| handed.finish(batch, &Outcome::Composed(id));
         outbox::compose(self, &owner, &handed.to, &handed.text, note).await
     }
 

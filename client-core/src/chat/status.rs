@@ -139,9 +139,9 @@ async fn forget_sessions_of(
 ) -> Result<(), Error> {
     let outgoing: Option<Outgoing> = mailbox.storage.get(Table::Outbox, id.as_bytes()).await?;
     let signal = owner.signal()?;
-    if let Some(outgoing) = outgoing
-        && signal.session_mark(receiver).await?.is_some_and(|present| present == outgoing.sessions)
-    {
+    let present = signal.session_mark(receiver).await?;
+    // Of one that is let go it is not known; then they are.
+    if outgoing.is_none_or(|outgoing| present == Some(outgoing.sessions)) {
         signal.forget_sessions(batch, receiver).await?;
     }
     Ok(())

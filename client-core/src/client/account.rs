@@ -4,14 +4,13 @@ use std::{sync::Arc, time::Duration};
 
 use missive_wire::{Address, DeviceId, FoundAccounts, KeyCount, MessageId};
 use reqwest::Method;
-use tokio::sync::Notify;
+use tokio::{sync::Notify, time::Instant};
 
 use super::Options;
 use crate::{
-    Clock, Contact, Conversation, Error, Namespace, SafetyNumber, SignalError, Storage, StoredMessage,
+    Clock, Contact, Conversation, Error, Namespace, SafetyNumber, SignalError, Storage, StorageError, StoredMessage,
     account::Session,
     chat::{conversations, handed::Handed, mailbox, reads, sent_key},
-    clock::day,
     contacts,
     signal::Signal,
     storage::{Batch, Table},
@@ -224,47 +223,52 @@ impl Account {
         self.session.ask(Method::GET, &["users", name, "keys", "count"]).await
     }
 
-    /// Has the process that owns the keys encrypt and send a text, and waits until it is encrypted: as long as the owner
-    /// lives and has no connection open, for ever. Given up meanwhile, the text is sent all the same when an owner comes
-    /// to it within a day. Fails with [`Error::OwnerGone`] when there is no owner any more: the text has not been taken
-    /// then.
-    pub async fn hand_over(&self, to: &Address, text: &str, accept_identity: bool) -> Result<MessageId, Error> {
+    /// Has the process that owns the keys encrypt and send a text, and waits, until `deadline`, until it is encrypted.
+    /// Fails with [`Error::OwnerGone`] when there is no owner any more, and with [`Error::NotTaken`] when the owner has
+    /// not come to it in time: it is not sent then.
+    pub async fn hand_over(
+        &self,
+        to: &Address,
+        text: &str,
+        accept_identity: bool,
+        deadline: Instant,
+    ) -> Result<MessageId, Error> {
         if self.storage.is_owner() {
             return Err(Error::OwnerGone);
         }
-        let handed = Handed::new(to, text, accept_identity);
+        let handed = Handed::new(to, text, accept_identity, self.clock.timestamp());
         let mut batch = Batch::default();
-        handed.save(&mut batch, day(self.clock.timestamp()))?;
+        handed.save(&mut batch)?;
         self.storage.commit(batch).await?;
-        for look in 1_u32.. {
+        let mut failed = Error::NotTaken;
+        let mut look = 1_u32;
+        while Instant::now() < deadline {
             tokio::time::sleep(LOOK).await;
-            let row = Handed::load(&self.storage, handed.id).await?;
-            if let Some(outcome) = row.and_then(|row| row.outcome) {
-                self.take_back(&handed).await?;
+            if let Some(outcome) = handed.outcome(&self.storage).await? {
                 return outcome.into_result(to);
             }
-            // As the owner for a moment, nobody takes it while it is taken back.
-            if look % LOOKS_A_CHECK == 0
-                && let Ok(owner) = Storage::open(&self.namespace, Duration::ZERO).await
-            {
-                let row = Handed::load(&owner, handed.id).await?;
-                self.take_back(&handed).await?;
-                let outcome = row.and_then(|row| row.outcome);
-                return outcome.map_or(Err(Error::OwnerGone), |outcome| outcome.into_result(to));
+            if look.is_multiple_of(LOOKS_A_CHECK) && Storage::open(&self.namespace, Duration::ZERO).await.is_ok() {
+                failed = Error::OwnerGone;
+                break;
             }
+            look += 1;
         }
-        Err(Error::OwnerGone)
+        // Taken back in one step: if that is done, nobody has sent it, and nobody will.
+        let mut batch = Batch::default();
+        handed.withdraw(&mut batch);
+        match self.storage.commit(batch).await {
+            Ok(()) => Err(failed),
+            Err(StorageError::Gone) => match handed.outcome(&self.storage).await? {
+                Some(outcome) => outcome.into_result(to),
+                None => Err(failed),
+            },
+            Err(error) => Err(error.into()),
+        }
     }
 
     /// To read with: only the owner changes what is there.
     async fn signal(&self) -> Result<Option<Signal>, Error> {
         Ok(Signal::load(self.storage.clone(), self.clock.clone()).await?)
-    }
-
-    async fn take_back(&self, handed: &Handed) -> Result<(), Error> {
-        let mut batch = Batch::default();
-        Handed::delete(&mut batch, handed.id);
-        Ok(self.storage.commit(batch).await?)
     }
 }
 

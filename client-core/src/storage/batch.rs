@@ -17,6 +17,7 @@ pub(super) enum Write {
     Delete { table: Table, key: Vec<u8> },
     Forget { table: Table, before_day: i64 },
     Clear { table: Table },
+    Require { table: Table, key: Vec<u8> },
 }
 
 pub(super) struct Put {
@@ -107,6 +108,11 @@ impl Batch {
     /// Deletes a row, if it is there.
     pub(crate) fn delete(&mut self, table: Table, key: impl Into<Vec<u8>>) {
         self.writes.push(Write::Delete { table, key: key.into() });
+    }
+
+    /// Commits nothing of the batch unless that row is there.
+    pub(crate) fn require(&mut self, table: Table, key: impl Into<Vec<u8>>) {
+        self.writes.push(Write::Require { table, key: key.into() });
     }
 
     /// Deletes what was written with a day before that one.

@@ -21,6 +21,15 @@ pub enum StorageError {
     /// Another process is the owner of this account's keys.
     #[error("another process has this account's keys open: only that one can do this")]
     NotOwner,
+    /// What a write depends on is there no more.
+    #[error("it has been taken back")]
+    Gone,
+    /// An account here cannot be opened, and may be the one that is looked for.
+    #[error(
+        "an account here may be this one, and cannot be opened: {0}. Open it with what it was made with, or use \
+             another --home"
+    )]
+    MayBeHere(Box<StorageError>),
     /// The passphrase or key is not the one that the account was closed with.
     #[error("this passphrase or key does not open the account")]
     WrongKey,

@@ -79,7 +79,9 @@ impl Namespace {
         let _lock = FileLock::take(&home.join("lock"), PATIENCE).await?;
         match Self::find(home, address, unlock).await {
             Err(error) if is_missing(&error) => {}
-            result => return result,
+            Err(StorageError::Io(error)) => return Err(error.into()),
+            Err(error) => return Err(StorageError::MayBeHere(Box::new(error))),
+            Ok(found) => return Ok(found),
         }
         let directory = home.join(Uuid::new_v4().simple().to_string());
         make_directory(&directory)?;

@@ -134,6 +134,14 @@ impl Storage {
                         .execute(&mut *transaction)
                         .await?;
                 }
+                Write::Require { table, key } => {
+                    let found = sqlx::query("SELECT 1 FROM rows WHERE kind = $1 AND key = $2")
+                        .bind(table as i64)
+                        .bind(self.sealer.hash(table as u8, &key).as_slice())
+                        .fetch_optional(&mut *transaction)
+                        .await?;
+                    found.ok_or(StorageError::Gone)?;
+                }
                 Write::Clear { table } => {
                     sqlx::query("DELETE FROM rows WHERE kind = $1")
                         .bind(table as i64)

@@ -32,7 +32,12 @@ async fn show(output: &Output, options: &Options, namespace: &Namespace) -> Resu
         Ok(account) => Some(account),
         // It was made for a log-in that was not finished.
         Err(Error::SessionEnded) => None,
-        Err(error) => return Err(error.into()),
+        // One that cannot be read is no reason not to show the others.
+        Err(error) => {
+            let text = format!("{} cannot be read: {error}", paint(STRONG, address));
+            output.line(&text, &json!({"type": "account", "address": address, "error": error.to_string()}));
+            return Ok(());
+        }
     };
     let server = account.as_ref().map(Account::server);
     let is_logged_in = match &account {

@@ -73,7 +73,7 @@ pub(crate) enum Command {
     Send(Send),
     /// Show what nobody has been shown yet, then messages as they come
     ///
-    /// It reconnects by itself. While it runs, other commands work beside it.
+    /// It reconnects by itself. While it runs, other commands work beside it, but for those that change keys.
     #[command(after_help = examples::LISTEN)]
     Listen(Listen),
     /// List conversations, the newest first

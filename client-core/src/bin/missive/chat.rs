@@ -49,13 +49,15 @@ pub(crate) async fn chat(global: &Global, output: &Output, args: Chat) -> Result
     let outcome =
         screen::on_screen(async |screen| run::run(screen, &mut model, &mut work, &mut connection).await).await;
     let farewell = async {
-        work.finish().await;
+        while let Some(answer) = work.finish().await {
+            model.answer(answer, Instant::now());
+        }
         connection.close().await;
     };
     // Whatever is left is done over the next connection.
     let _ = timeout(FAREWELL, farewell).await;
     // Whoever leaves knows what they leave; an end that comes by itself takes nothing along.
-    let lost = if outcome.is_err() { model.unsent() } else { model.outbox.all().collect() };
+    let lost = if model.left { model.outbox.all().collect() } else { model.unsent() };
     for (peer, text) in lost {
         output.remark(&format!("not sent to {peer}: {text}"), "unsent");
     }

@@ -128,6 +128,7 @@ pub(crate) fn client(error: &Error) -> (&'static str, u8) {
         Error::TooLarge => ("too_large", 5),
         Error::OwnerFailed(_) => ("owner_failed", 6),
         Error::OwnerGone => ("owner_gone", 6),
+        Error::NotTaken => ("not_taken", 7),
         Error::Signal(SignalError::Storage(error)) | Error::Storage(error) => (storage(error), 6),
         Error::Signal(SignalError::IdentityChanged(_)) | Error::OtherIdentity(_) => ("identity_changed", 5),
         Error::Signal(_) => ("signal", 5),

@@ -23,7 +23,7 @@ pub(crate) async fn history(global: &Global, output: &Output, args: History) -> 
         (false, false) => output.heading(&who),
     }
     for message in &messages {
-        output.message(account.address(), message, petname);
+        output.message(account.address(), message, petname)?;
     }
     if !args.hidden {
         account.mark_shown(&messages.iter().collect::<Vec<_>>()).await?;

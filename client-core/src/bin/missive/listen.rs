@@ -85,7 +85,7 @@ impl Listener<'_> {
     /// Shown, it is not unread any more; a crash in between shows it twice, never not at all.
     async fn message(&mut self, message: &StoredMessage) -> Result<(), Failure> {
         let petname = self.petname(&message.peer).await?;
-        self.output.message(self.account.address(), message, petname.as_deref());
+        self.output.message(self.account.address(), message, petname.as_deref())?;
         self.left = self.left.map(|left| left - 1);
         let shown = [message];
         let marked =
@@ -113,7 +113,7 @@ impl Listener<'_> {
                 let who = called(address, self.petname(address).await?.as_deref());
                 let text = format!(
                     "The identity key of {who} has changed, and what you wrote to them waits: compare the safety \
-                     number, then accept it with: missive safety-number {address} --accept"
+                     number, end this listener, and accept it: missive safety-number {address} --accept"
                 );
                 output.line(&paint(ODD, text), &json!({"type": "identityChanged", "address": address}));
             }

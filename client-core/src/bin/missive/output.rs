@@ -31,9 +31,19 @@ impl Output {
 
     /// A line: the text for a person, the value for a program.
     pub(crate) fn line(&self, text: &str, value: &Value) {
-        let line = if self.json { escape(&value.to_string()) } else { text.to_owned() };
         // Whoever has closed the pipe wants no more.
-        let _ = writeln!(anstream::stdout(), "{line}");
+        let _ = self.try_line(text, value);
+    }
+
+    /// A line that matters: where it cannot be written, what follows from it must not happen.
+    pub(crate) fn try_line(&self, text: &str, value: &Value) -> Result<(), Failure> {
+        let line = if self.json { escape(&value.to_string()) } else { text.to_owned() };
+        let mut stdout = anstream::stdout();
+        let written = writeln!(stdout, "{line}").and_then(|()| stdout.flush());
+        written.map_err(|error| match error.kind() {
+            std::io::ErrorKind::BrokenPipe => Failure::PipeClosed,
+            _ => Failure::Io(format!("the output cannot be written: {error}")),
+        })
     }
 
     /// What stands above lines for a person; a program needs none.
@@ -65,10 +75,10 @@ impl Output {
         let _ = writeln!(anstream::stderr(), "{lines}");
     }
 
-    /// A message, as an account has it.
-    pub(crate) fn message(&self, own: &Address, message: &StoredMessage, petname: Option<&str>) {
+    /// A message, as an account has it. Fails where nobody can have seen it.
+    pub(crate) fn message(&self, own: &Address, message: &StoredMessage, petname: Option<&str>) -> Result<(), Failure> {
         let seen = Seen { own, message, petname };
-        self.line(&seen.text(), &seen.value());
+        self.try_line(&seen.text(), &seen.value())
     }
 
     /// A step of a message that an account has sent.

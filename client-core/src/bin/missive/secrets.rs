@@ -2,7 +2,7 @@
 
 use std::{
     fs,
-    io::Read as _,
+    io::{BufRead as _, Read as _},
     path::{Path, PathBuf},
 };
 
@@ -91,7 +91,8 @@ fn first_line(path: &Path) -> Result<SecretString, Failure> {
     let unreadable = |error: std::io::Error| Failure::Io(format!("{} cannot be read: {error}", path.display()));
     let mut text = String::new();
     if path == Path::new("-") {
-        std::io::stdin().take(SECRET_MAX_BYTES).read_to_string(&mut text).map_err(unreadable)?;
+        // One line: what follows may be another secret, or what is to be sent.
+        std::io::stdin().lock().take(SECRET_MAX_BYTES).read_line(&mut text).map_err(unreadable)?;
     } else {
         fs::File::open(path)
             .map_err(unreadable)?

@@ -3,7 +3,7 @@
 use std::io::{IsTerminal as _, Read as _};
 
 use client_core::{
-    Account, Client, Connection, Error, Event, Reconnect, SignalError, StorageError,
+    Account, Client, Closed, Connection, Error, Event, Reconnect, SignalError, StorageError,
     wire::{Address, MessageId, State},
 };
 use serde_json::json;
@@ -126,7 +126,7 @@ impl Letter {
                     return Err(Error::from(SignalError::IdentityChanged(address)).into());
                 }
                 Some(Event::Error { error, .. }) => output.remark(&error, "error"),
-                Some(Event::Closed(closed)) => return Err(Failure::Closed(closed)),
+                Some(Event::Closed(closed)) => return Err(kept(closed)),
                 None => return Err(Failure::Kept(Error::Unreachable("the connection ended".into()))),
                 Some(_) => {}
             }
@@ -136,8 +136,7 @@ impl Letter {
     /// Has the process that has the account open send it, and looks on; goes on in its place if it ends.
     async fn hand_over(&self, place: &Place, output: &Output) -> Result<(MessageId, State), Failure> {
         let account = place.account().await?;
-        let handed = timeout_at(self.deadline, account.hand_over(&self.to, &self.text, self.accept)).await;
-        let id = handed.map_err(|_| out_of_time())??;
+        let id = account.hand_over(&self.to, &self.text, self.accept, self.deadline).await?;
         for look in 1_u32.. {
             if let Some(state) = self.reached(&account, id).await? {
                 return Ok((id, state));
@@ -163,6 +162,15 @@ impl Letter {
 
 fn is_open_elsewhere(failure: &Failure) -> bool {
     matches!(failure, Failure::Client(Error::Storage(StorageError::Locked { .. })))
+}
+
+/// The message is in the outbox whatever ended the connection.
+fn kept(closed: Closed) -> Failure {
+    match closed {
+        Closed::Code(Closed::SESSION_ENDED | Closed::ELSEWHERE, _) => Failure::Closed(closed),
+        Closed::Error(error) if !error.is_temporary() => Failure::Closed(Closed::Error(error)),
+        closed => Failure::Kept(Error::Unreachable(closed.to_string())),
+    }
 }
 
 fn out_of_time() -> Failure {

@@ -67,7 +67,7 @@ fn input(model: &mut Model, input: Option<std::io::Result<Input>>) -> Result<(),
         Some(Input::Paste(text)) => model.paste(&text, Instant::now()),
         // Drawing asks for the size.
         Some(_) => {}
-        None => model.left = true,
+        None => return Err(Failure::Io("the terminal is gone".into())),
     }
     Ok(())
 }

@@ -35,9 +35,13 @@ impl Work {
         }
     }
 
-    /// Waits for what was begun.
-    pub(super) async fn finish(&mut self) {
-        while self.tasks.join_next().await.is_some() {}
+    /// The next answer of what was begun, until there is none left.
+    pub(super) async fn finish(&mut self) -> Option<Answer> {
+        loop {
+            if let Ok(Ok(answer)) = self.tasks.join_next().await? {
+                return Some(answer);
+            }
+        }
     }
 }
 
