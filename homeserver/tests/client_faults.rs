@@ -12,9 +12,9 @@ use std::{
     time::{Duration, SystemTime},
 };
 
-use client_core::{Account, Clock, Options, Unlock};
-use process::{Homeserver, Kind, Listener, Person, SERVER_NAME, User, terminal::succeeded};
-use serde_json::{Value, json};
+use client_core::{Account, Client, Clock, Options, Unlock, wire::Address};
+use process::{Homeserver, Kind, Listener, SERVER_NAME, User, terminal::succeeded};
+use serde_json::Value;
 
 /// Every step of sending a first message, in order.
 const SENDING: [&str; 13] = [
@@ -228,37 +228,65 @@ async fn what_is_handed_over_is_sent_once_though_the_owner_is_killed() {
     }
 }
 
-/// Run by [`new_tokens_survive_a_kill`], in a process of its own: asks for new tokens.
+/// Run in a process of its own: asks for new tokens, which are old twenty minutes from now.
 #[tokio::test]
 #[ignore = "it is the other half of another test"]
 async fn refresh() {
-    let home = std::env::var("MISSIVE_TEST_HOME").unwrap();
-    let options = Options {
-        clock: Clock::from_fn(|| {
-            #[allow(clippy::disallowed_methods)] // twenty minutes from now its access token is old
-            let now = SystemTime::now();
-            now + Duration::from_mins(20)
-        }),
-        ..Options::new(&home, Unlock::KeyFile(Path::new(&home).join("key")))
-    };
-    let alice = format!("alice@{SERVER_NAME}").parse().unwrap();
+    let (options, alice) = alice_later(Duration::from_mins(20));
     Account::open(&options, &alice).await.unwrap().search("b").await.unwrap();
+}
+
+/// Run in a process of its own: makes new signed pre-keys, which are old eight days from now.
+#[tokio::test]
+#[ignore = "it is the other half of another test"]
+async fn rotate() {
+    let (options, alice) = alice_later(Duration::from_hours(8 * 24));
+    Client::open(&options, &alice).await.unwrap().check_keys().await.unwrap();
+}
+
+/// The account of this process's test, with a clock that is ahead.
+fn alice_later(by: Duration) -> (Options, Address) {
+    let home = std::env::var("MISSIVE_TEST_HOME").unwrap();
+    let clock = Clock::from_fn(move || {
+        #[allow(clippy::disallowed_methods)] // it begins with today
+        let now = SystemTime::now();
+        now + by
+    });
+    let options = Options { clock, ..Options::new(&home, Unlock::KeyFile(Path::new(&home).join("key"))) };
+    (options, format!("alice@{SERVER_NAME}").parse().unwrap())
+}
+
+/// Runs the other half of a test on somebody's account. Whether it was killed; else it must succeed.
+fn half_is_killed_at(half: &str, user: &User, point: &str) -> bool {
+    let mut again = Command::new(std::env::current_exe().unwrap());
+    again.args(["--exact", half, "--ignored"]).env("MISSIVE_TEST_HOME", &user.folder);
+    let output = again.env("MISSIVE_FAULT", point).output().unwrap();
+    let killed = output.status.signal() == Some(9);
+    assert!(killed || output.status.success(), "{}", String::from_utf8_lossy(&output.stdout));
+    killed
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn new_tokens_survive_a_kill() {
     let server = homeserver().await;
     let alice = User::register(&server, "alice");
+    User::register(&server, "bob");
     for point in ["tokens-refreshed", "tokens-stored", "nowhere", "nowhere"] {
-        let mut again = Command::new(std::env::current_exe().unwrap());
-        again.args(["--exact", "refresh", "--ignored"]).env("MISSIVE_TEST_HOME", &alice.folder);
-        let output = again.env("MISSIVE_FAULT", point).output().unwrap();
-        let killed = output.status.signal() == Some(9);
-        assert_eq!(killed, point != "nowhere", "{point}: {}", String::from_utf8_lossy(&output.stdout));
-        assert!(killed || output.status.success(), "{}", String::from_utf8_lossy(&output.stdout));
+        assert_eq!(half_is_killed_at("refresh", &alice, point), point != "nowhere", "{point}");
     }
-    let bob = Person::register(&server, "carol").await;
-    drop(bob);
-    let answer = succeeded(&alice.missive(&["history", "carol"]).output().unwrap());
-    assert_eq!(json!(answer), json!([]));
+    assert_eq!(alice.send("bob", "still logged in", "sent")["state"], "sent");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn new_keys_survive_a_kill() {
+    for point in ["keys-made", "keys-published"] {
+        let server = homeserver().await;
+        let (alice, bob) = (User::register(&server, "alice"), User::register(&server, "bob"));
+        assert!(half_is_killed_at("rotate", &alice, point), "{point} is never reached");
+        assert_eq!(bob.send(&alice, "under whatever keys", "sent")["state"], "sent");
+        let mut listener = alice.listen(&["--count", "1"]);
+        assert_eq!(listener.line("message")["text"], "under whatever keys", "{point}");
+        listener.succeed();
+        assert!(!half_is_killed_at("rotate", &alice, "nowhere"));
+    }
 }

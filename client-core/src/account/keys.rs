@@ -109,6 +109,7 @@ pub(crate) async fn claim(session: &Session, mailbox: &Mailbox, address: &Addres
 /// Publishes what is pending. Where the server has seen its ids, it is made anew above them.
 async fn publish(session: &Session, mailbox: &Mailbox) -> Result<(), Error> {
     let Some(upload) = mailbox.pending_upload().await? else { return Ok(()) };
+    fault::point("keys-made");
     let mut tries = 1;
     let mut posted = post(session, &upload).await;
     // The homeserver names one kind of key at a time.

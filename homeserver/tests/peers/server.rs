@@ -27,6 +27,7 @@ use super::trust::{day, entry};
 /// A configuration that federates and has no lists.
 pub(super) fn federation() -> Federation {
     Federation {
+        base_url: None,
         enabled: true,
         resolve: BTreeMap::new(),
         allow: Vec::new(),
