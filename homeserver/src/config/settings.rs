@@ -165,7 +165,7 @@ pub struct Federation {
     #[config(default = false)]
     pub enabled: bool,
 
-    /// Where other servers reach this one, like "https://chat.example.org", if not at
+    /// Where other servers reach this one, like `https://chat.example.org`, if not at
     /// `https://` and `server_name`. They read it in the file
     /// /.well-known/missive/server, which they always ask `server_name` itself for.
     /// With a wrong one, they reach nobody.
