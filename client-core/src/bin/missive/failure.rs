@@ -142,7 +142,7 @@ pub(crate) fn client(error: &Error) -> (&'static str, u8) {
 fn storage(error: &StorageError) -> &'static str {
     match error {
         StorageError::Locked { .. } => "locked",
-        StorageError::WrongKey | StorageError::OtherLock(_) => "wrong_key",
+        StorageError::WrongKey | StorageError::OtherLock(_) | StorageError::MayBeHere(_) => "wrong_key",
         _ => "storage",
     }
 }
