@@ -10,14 +10,14 @@ use std::{
     collections::{BTreeSet, HashSet},
     fs,
     os::unix::fs::PermissionsExt as _,
-    process::{Command, Output, Stdio},
+    process::Output,
     time::{Duration, Instant},
 };
 
 use base64::{Engine as _, engine::general_purpose::STANDARD};
 use ed25519_dalek::SigningKey;
 use peer::Peer;
-use process::{Homeserver, Kind, terminal::binary};
+use process::{Homeserver, Kind, terminal};
 use serde_json::{Value, json};
 
 on_both_databases!(
@@ -165,13 +165,7 @@ async fn all_within_a_second(urls: &[String], wanted: impl Fn(&Value) -> bool) -
 }
 
 fn missivectl(server: &Homeserver, arguments: &[&str]) -> Output {
-    Command::new(binary("missivectl"))
-        .args(arguments)
-        .args(process::data_arguments(server.directory.path(), &server.database))
-        .arg("--json")
-        .stdin(Stdio::null())
-        .output()
-        .unwrap()
+    terminal::missivectl(server, &[arguments, &["--json"]].concat())
 }
 
 fn succeeded(output: &Output) -> Value {

@@ -7,13 +7,12 @@ mod process;
 use std::{
     collections::HashSet,
     fs,
-    process::{Command, Stdio},
     time::{Duration, Instant},
 };
 
 use base64::{Engine as _, engine::general_purpose::STANDARD};
 use libsignal_core::curve::{PrivateKey, PublicKey};
-use process::{Homeserver, Kind, Person, SERVER_NAME, User, person, terminal::binary};
+use process::{Homeserver, Kind, Person, SERVER_NAME, User, person, terminal::administer};
 use serde_json::json;
 
 on_both_databases!(
@@ -171,7 +170,7 @@ async fn a_revoked_account_is_dead_within_a_second(kind: Kind) {
     assert_eq!(a.next().await["content"], "QUJD");
     assert_eq!(b.next().await["state"], "sent", "alice has not acknowledged it");
 
-    missivectl(&server, &["account", "revoke", "alice", "--yes"]);
+    administer(&server, &["account", "revoke", "alice", "--yes"]);
     let returned = Instant::now();
     assert_eq!(a.closed().await, 4401);
     while alice.request("GET", &format!("/api/v1/users/{}", alice.id), None).await.0 == 200 {
@@ -187,7 +186,7 @@ async fn a_revoked_account_is_dead_within_a_second(kind: Kind) {
     let (status, body) = bob.request("GET", "/api/v1/users/alice/keys", None).await;
     assert_eq!((status, &body["code"]), (410, &json!("receiver_gone")), "no key bundles");
 
-    missivectl(&server, &["account", "restore", "alice"]);
+    administer(&server, &["account", "restore", "alice"]);
     let until = Instant::now() + Duration::from_secs(5);
     loop {
         b.send(json!({"id": uuid::Uuid::from_u128(3), "receiver": "alice", "content": "QUJD"})).await;
@@ -204,7 +203,7 @@ async fn a_restart_forgets_no_revocation_however_slow_the_admins_clock(kind: Kin
     const AN_HOUR_SLOW: &str = "UPDATE control_events SET created_at = created_at - 3600000";
     let Some(mut server) = Homeserver::start(kind).await else { return };
     let mut alice = Person::register(&server, "alice").await;
-    missivectl(&server, &["token", "purge", "--account", "alice"]);
+    administer(&server, &["token", "purge", "--account", "alice"]);
     let changed = match kind {
         Kind::Sqlite => {
             sqlx::query(AN_HOUR_SLOW).execute(&mut server.database.sqlite().await).await.unwrap().rows_affected()
@@ -219,14 +218,4 @@ async fn a_restart_forgets_no_revocation_however_slow_the_admins_clock(kind: Kin
     alice.follow(&server);
     let (status, body) = alice.request("GET", &format!("/api/v1/users/{}", alice.id), None).await;
     assert_eq!((status, &body["code"]), (401, &json!("session_ended")), "{body}");
-}
-
-fn missivectl(server: &Homeserver, arguments: &[&str]) {
-    let output = Command::new(binary("missivectl"))
-        .args(arguments)
-        .args(process::data_arguments(server.directory.path(), &server.database))
-        .stdin(Stdio::null())
-        .output()
-        .unwrap();
-    assert!(output.status.success(), "{}: {}", output.status, String::from_utf8_lossy(&output.stderr));
 }

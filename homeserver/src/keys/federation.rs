@@ -68,9 +68,21 @@ impl std::fmt::Debug for SigningKey {
 
 /// What is signed to say that `key` is the server's.
 pub fn rotation_statement(server_name: &str, signed_by: &str, key: &FederationKey) -> String {
-    let public_key = STANDARD.encode(&key.public_key.0);
-    let (from, until) = (key.valid_from.to_string(), key.valid_until.to_string());
-    ["missive-key-rotation", server_name, signed_by, &key.key_id, &public_key, &from, &until].join("\n")
+    rotation_lines(server_name, signed_by, &key.key_id, &key.public_key.0, key.valid_from, key.valid_until)
+}
+
+/// The lines of a rotation statement, of this server or of another.
+pub fn rotation_lines(
+    server_name: &str,
+    signed_by: &str,
+    key_id: &str,
+    public_key: &[u8],
+    valid_from: Timestamp,
+    valid_until: Timestamp,
+) -> String {
+    let public_key = STANDARD.encode(public_key);
+    let (from, until) = (valid_from.to_string(), valid_until.to_string());
+    ["missive-key-rotation", server_name, signed_by, key_id, &public_key, &from, &until].join("\n")
 }
 
 /// What is signed to say that a key counts for nothing any more.

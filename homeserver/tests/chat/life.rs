@@ -3,8 +3,8 @@
 use rustix::process::Signal;
 
 use crate::{
-    people::{AtTerminal as _, SIZE, homeserver, missivectl},
-    process::User,
+    people::{AtTerminal as _, SIZE, homeserver},
+    process::{User, terminal::administer},
     terminal::Terminal,
 };
 
@@ -51,7 +51,7 @@ async fn a_revoked_account_is_told_and_the_terminal_is_as_before() {
     let server = homeserver().await;
     let alice = User::register(&server, "alice");
     let mut a = alice.chat(&[]);
-    missivectl(&server, &["account", "revoke", "alice", "--yes"]);
+    administer(&server, &["account", "revoke", "alice", "--yes"]);
     assert_eq!(a.ended_and_restored(), 3);
     assert!(a.text().starts_with("missive: the session was ended: log in again"), "{}", a.text());
 }

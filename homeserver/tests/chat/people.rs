@@ -1,12 +1,10 @@
 //! People whose terminal client runs in a terminal.
 
-use std::process::{Command, Stdio};
-
 use portable_pty::CommandBuilder;
 use serde_json::Value;
 
 use crate::{
-    process::{self, Homeserver, Kind, User, terminal::binary},
+    process::{Homeserver, Kind, User, terminal::binary},
     terminal::Terminal,
 };
 
@@ -60,14 +58,4 @@ pub fn in_terminal(name: &str) -> CommandBuilder {
     command.env_clear();
     command.env("TERM", "xterm-256color");
     command
-}
-
-pub fn missivectl(server: &Homeserver, arguments: &[&str]) {
-    let output = Command::new(binary("missivectl"))
-        .args(arguments)
-        .args(process::data_arguments(server.directory.path(), &server.database))
-        .stdin(Stdio::null())
-        .output()
-        .unwrap();
-    assert!(output.status.success(), "{}: {}", output.status, String::from_utf8_lossy(&output.stderr));
 }

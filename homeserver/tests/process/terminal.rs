@@ -11,7 +11,7 @@ use std::{
 
 use serde_json::Value;
 
-use super::{Homeserver, SERVER_NAME, person::PASSWORD};
+use super::{Homeserver, SERVER_NAME, data_arguments, person::PASSWORD};
 
 /// An account with a folder and a key file of its own.
 pub struct User {
@@ -192,6 +192,22 @@ pub fn binary(name: &str) -> PathBuf {
     let path = Path::new(env!("CARGO_BIN_EXE_homeserver")).with_file_name(name);
     assert!(path.exists(), "{} is not built: run `cargo build --workspace` first", path.display());
     path
+}
+
+/// The admin's command line, on a homeserver's data.
+pub fn missivectl(server: &Homeserver, arguments: &[&str]) -> Output {
+    Command::new(binary("missivectl"))
+        .args(arguments)
+        .args(data_arguments(server.directory.path(), &server.database))
+        .stdin(Stdio::null())
+        .output()
+        .unwrap()
+}
+
+/// As [`missivectl`], which must succeed.
+pub fn administer(server: &Homeserver, arguments: &[&str]) {
+    let output = missivectl(server, arguments);
+    assert!(output.status.success(), "{}: {}", output.status, String::from_utf8_lossy(&output.stderr));
 }
 
 /// The lines of a command that succeeded.

@@ -1,21 +1,20 @@
 //! The lines that are signed, and whether they are.
 
-use base64::{Engine as _, engine::general_purpose::STANDARD};
 use ed25519_dalek::{Signature, VerifyingKey};
 use missive_wire::{ServerName, Timestamp};
 
 use super::document::{Entry, Revoked, Statement};
+use crate::keys::federation;
 
 /// What is signed to vouch for a key.
 pub fn rotation_lines(server: &ServerName, signed_by: &str, entry: &Entry) -> String {
-    let public_key = STANDARD.encode(entry.public_key);
-    let (from, until) = (entry.valid_from.to_string(), entry.valid_until.to_string());
-    ["missive-key-rotation", server.as_str(), signed_by, &entry.key_id, &public_key, &from, &until].join("\n")
+    let (from, until) = (entry.valid_from, entry.valid_until);
+    federation::rotation_lines(server.as_str(), signed_by, &entry.key_id, &entry.public_key, from, until)
 }
 
 /// What is signed to revoke a key.
 pub fn revocation_lines(server: &ServerName, key_id: &str, revoked_at: Timestamp) -> String {
-    ["missive-key-revocation", server.as_str(), key_id, &revoked_at.to_string()].join("\n")
+    federation::revocation_statement(server.as_str(), key_id, revoked_at)
 }
 
 impl Statement {
