@@ -3,6 +3,7 @@
 mod account;
 mod control;
 mod device;
+mod envelope;
 mod federation_key;
 mod message;
 mod peer;
@@ -11,6 +12,7 @@ mod session;
 pub use account::AccountRow;
 pub use control::{ControlEvent, ControlKind};
 pub use device::{DeviceKey, DeviceRow};
+pub use envelope::{EnvelopeKey, LANES, Lane, NewEnvelope, OutboxRow};
 pub use federation_key::{FederationKeyRow, NewRevocation, Statement};
 pub use message::{MessageSelector, NewStatus, PendingRow, SettledRow, StoredMessage, StoredStatus};
 pub use peer::{InvalidPattern, PinnedKey, PinnedKeys, ServerPattern};

@@ -145,7 +145,7 @@ struct Members<'a> {
 /// The members of a [`DeviceContent`].
 #[derive(Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
-struct DeviceMembers<'a> {
+pub(crate) struct DeviceMembers<'a> {
     registration_id: u32,
     kind: CipherKind,
     #[serde(borrow)]
@@ -284,14 +284,14 @@ impl Members<'_> {
 }
 
 impl DeviceMembers<'_> {
-    fn read(self, frame: &Bytes) -> Result<DeviceContent, InvalidBase64> {
+    pub(crate) fn read(self, frame: &Bytes) -> Result<DeviceContent, InvalidBase64> {
         let content = Content::of_frame(self.content, frame)?;
         Ok(DeviceContent { registration_id: self.registration_id, kind: self.kind, content })
     }
 }
 
 impl DeviceContent {
-    fn members(&self) -> DeviceMembers<'_> {
+    pub(crate) fn members(&self) -> DeviceMembers<'_> {
         let content = self.content.as_str().into();
         DeviceMembers { registration_id: self.registration_id, kind: self.kind, content }
     }

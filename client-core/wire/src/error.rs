@@ -13,7 +13,7 @@ pub struct Data<T> {
 }
 
 /// A failed answer: `{"error": "<sentence>", "code": "<stable_snake_case>"}` and named details.
-#[derive(Debug, Clone, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 pub struct ErrorBody {
     /// A sentence for a person.

@@ -8,6 +8,7 @@ mod accounts;
 mod binary;
 mod client_frame;
 mod error;
+mod federation;
 mod keys;
 mod messages;
 mod names;
@@ -26,6 +27,10 @@ pub use client_frame::{
     StatusAck, StatusFrame,
 };
 pub use error::{Code, Data, ErrorBody, ErrorDetails};
+pub use federation::{
+    ENVELOPES_MAX, Envelope, EnvelopeError, EnvelopeResult, MessageEnvelope, RemoteClaim, RemoteUser, RemoteUsers,
+    ServerVersion, StatusEnvelope, TRANSACTION_MAX_BYTES, Transaction, TransactionAnswer,
+};
 pub use keys::{
     ClaimedBundle, ClaimedDevice, KeyCount, KeyUpload, ONE_TIME_KEYS_PER_UPLOAD, ONE_TIME_KEYS_STORED, PreKey,
     SignedKeyRotation, SignedPreKey, StartOver,
