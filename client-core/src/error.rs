@@ -36,6 +36,14 @@ pub enum Error {
         /// What it says.
         error: String,
     },
+    /// The homeserver cannot reach the other one at the moment.
+    #[error("the other homeserver cannot be reached now: {error}")]
+    PeerUnreachable {
+        /// When it may be tried again.
+        retry_after: Option<Duration>,
+        /// What the own homeserver says.
+        error: String,
+    },
     /// The homeserver refuses.
     #[error("the homeserver refuses: {error}")]
     Refused {
@@ -108,7 +116,7 @@ pub enum Error {
 impl Error {
     /// Whether the same may go well a little later.
     pub fn is_temporary(&self) -> bool {
-        matches!(self, Self::Unreachable(_) | Self::RateLimited { .. })
+        matches!(self, Self::Unreachable(_) | Self::RateLimited { .. } | Self::PeerUnreachable { .. })
     }
 }
 

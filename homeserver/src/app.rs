@@ -2,9 +2,12 @@
 
 mod directory;
 mod federation_keys;
+mod known_peers;
 mod limits;
 mod passwords;
+mod remote_users;
 mod revocations;
+mod under_way;
 
 use std::sync::Arc;
 
@@ -14,16 +17,20 @@ use uuid::Uuid;
 
 pub use directory::{Directory, Entry};
 pub use federation_keys::FederationKeys;
+pub use known_peers::{Known, KnownPeers};
 pub use limits::{FrameLimit, Limit, Limits};
 pub use passwords::{Passwords, PasswordsBusy};
+pub use remote_users::RemoteUsers;
 pub use revocations::{Revocations, Verdict};
+pub use under_way::{Begun, UnderWay};
 
 use crate::{
     clock::Clock,
     config::Config,
     error::StoreError,
-    hub::Hub,
+    hub::{Hub, Lanes},
     keys::{MasterKey, MasterKeyError, TokenKeys},
+    peers::{Peers, outbound::OutboundError},
     store::{OpenError, SealedKey, Store, Writer},
 };
 
@@ -41,6 +48,12 @@ pub struct App {
     pub writer: Writer,
     /// Who is connected here.
     pub hub: Hub,
+    /// The lanes to other homeservers.
+    pub lanes: Lanes,
+    /// Other homeservers' transactions that are being worked on.
+    pub transactions: UnderWay,
+    /// This process, among those on the same database.
+    pub process: Uuid,
     /// Time and randomness.
     pub clock: Clock,
     /// The key that seals the server's own secrets.
@@ -49,6 +62,12 @@ pub struct App {
     pub tokens: TokenKeys,
     /// What signs what this server says to others.
     pub federation_keys: FederationKeys,
+    /// The ways to other servers; `None` where this one does not federate.
+    pub peers: Option<Peers>,
+    /// What is remembered of other servers.
+    pub known_peers: KnownPeers,
+    /// What other servers said of their users a moment ago.
+    pub remote_users: RemoteUsers,
     /// Password hashing on its own slow threads.
     pub passwords: Passwords,
     /// Rate limits.
@@ -77,6 +96,9 @@ pub enum StartError {
     /// The master key.
     #[error(transparent)]
     MasterKey(#[from] MasterKeyError),
+    /// Other servers cannot be called as the configuration says.
+    #[error(transparent)]
+    Peers(#[from] OutboundError),
     /// The configured name is not the one this database was made for.
     #[error(
         "this database belongs to the homeserver {stored}, but server_name is {configured}: a server's name never \
@@ -101,10 +123,14 @@ impl App {
         let master_key = MasterKey::load(&config.master_key_file, fresh, &clock)?;
         let tokens = token_keys(&store, &master_key, &clock).await?;
         let federation_keys = FederationKeys::open(&store, &master_key, &clock).await?;
+        let peers = federates(&config, &server_name, &clock)?;
         let tasks = TaskTracker::new();
         Ok(Arc::new(Self {
             writer: Writer::start(&store, server_name.clone()),
             hub: Hub::default(),
+            lanes: Lanes::default(),
+            transactions: UnderWay::default(),
+            process: clock.new_id(),
             passwords: Passwords::start(&config.limits),
             limits: Limits::new(&config.limits),
             revocations: Revocations::default(),
@@ -119,6 +145,9 @@ impl App {
             master_key,
             tokens,
             federation_keys,
+            peers,
+            known_peers: KnownPeers::default(),
+            remote_users: RemoteUsers::default(),
             tasks,
         }))
     }
@@ -137,6 +166,11 @@ async fn own_name(config: &Config, store: &Store) -> Result<ServerName, StartErr
         return Err(StartError::OtherName { stored, configured: config.server_name.clone() });
     }
     Ok(stored.parse().map_err(|_| crate::store::corrupt("server name"))?)
+}
+
+fn federates(config: &Config, own: &ServerName, clock: &Clock) -> Result<Option<Peers>, OutboundError> {
+    let peers = || Peers::new(own.clone(), &config.federation, clock.clone());
+    config.federation.enabled.then(peers).transpose()
 }
 
 async fn token_keys(store: &Store, master: &MasterKey, clock: &Clock) -> Result<TokenKeys, StartError> {

@@ -25,7 +25,9 @@ pub use database_url::{DatabaseUrl, InvalidDatabaseUrl};
 pub use error::ConfigError;
 pub use flags::Flags;
 pub use keys::known_variables;
-pub use settings::{Database, Federation, Limits, Log, LogFormat, Registration, RegistrationMode, Retention};
+pub use settings::{
+    Database, Federation, Limits, Log, LogFormat, Registration, RegistrationMode, RemoteDirectory, Retention,
+};
 
 use settings::{Settings, SettingsLayer, TlsFiles};
 

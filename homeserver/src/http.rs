@@ -52,8 +52,8 @@ impl Modify for Credentials {
     }
 }
 
-/// Every route of a homeserver; `socket` is what the WebSocket's does.
-pub fn router(app: Shared, socket: MethodRouter<Shared>) -> Router {
+/// Every route of a homeserver; `socket` is what the WebSocket's does, `peers` are those that other homeservers sign for.
+pub fn router(app: Shared, socket: MethodRouter<Shared>, peers: Router<Shared>) -> Router {
     let (api, description) = OpenApiRouter::with_openapi(Description::openapi())
         // Anyone
         .routes(routes!(accounts::create))
@@ -92,6 +92,7 @@ pub fn router(app: Shared, socket: MethodRouter<Shared>) -> Router {
     .layer(tower_http::catch_panic::CatchPanicLayer::custom(answer::panicked))
     .layer(middleware::from_fn(answer::in_time))
     .layer(middleware::from_fn_with_state(app.clone(), source::limit))
+    .merge(peers)
     .layer(middleware::from_fn(request_id::assign))
     .with_state(app)
 }

@@ -3,9 +3,12 @@
 mod frames;
 mod input;
 mod job;
+mod lane;
+mod lanes;
 mod link;
 mod mailbox;
 mod notice;
+mod reach;
 mod reply;
 mod shared;
 mod statuses;
@@ -24,11 +27,14 @@ use uuid::Uuid;
 pub use frames::{Frames, Outgoing};
 pub use input::{Input, Link};
 pub use job::{Done, Job, Op, Reading, Written};
-pub use mailbox::{Mailbox, WAIT, WINDOW};
-pub use notice::Notice;
+pub use lane::{Landed, LaneStep, Stored, Unanswered, undeliverable};
+pub use lanes::{Destination, Lanes, SharedLane, Undriven, Work};
+pub use mailbox::{Mailbox, WAIT, WAIT_OF_TRANSACTION, WINDOW};
+pub use notice::{Notice, merge};
+pub use reach::{Failing, Probe, Reach};
 pub use reply::{Outcome, Reply, Sending, SentBy};
 pub use shared::{End, Given, SharedMailbox, Step};
-pub use turns::{Held, Turns};
+pub use turns::{Held, Towards, Turns};
 
 use crate::model::DeviceKey;
 
@@ -72,6 +78,11 @@ impl Hub {
     pub fn of_account(&self, account: Uuid) -> Vec<Arc<SharedMailbox>> {
         let awake = self.lock();
         awake.mailboxes.get(&account).into_iter().flatten().map(|(_, mailbox)| mailbox.clone()).collect()
+    }
+
+    /// Every mailbox that is awake.
+    pub fn all(&self) -> Vec<Arc<SharedMailbox>> {
+        self.lock().mailboxes.values().flatten().map(|(_, mailbox)| mailbox.clone()).collect()
     }
 
     /// Lets a mailbox with nothing to do fall asleep, so that there are never two mailboxes of a device: whoever still

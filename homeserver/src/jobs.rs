@@ -10,7 +10,7 @@ use crate::{
     error::StoreError,
     service::{
         control::{Follower, POLL},
-        federation_keys,
+        federation_keys, outbox, peers,
         retention::Retention,
         tokens,
     },
@@ -23,12 +23,21 @@ const TIDY: Duration = Duration::from_mins(1);
 /// token lives, and whoever wrote them may have a clock that is an hour or two slow.
 const CONTROL_EVENTS_MILLIS: i64 = 3 * 60 * 60 * 1_000;
 
+/// Answers to other homeservers' transactions are kept for a day, and their claims for an hour: so long do they get the
+/// same again.
+const ANSWERS_MILLIS: i64 = 24 * CLAIMS_MILLIS;
+const CLAIMS_MILLIS: i64 = 60 * 60 * 1_000;
+
+/// Homeservers that were met and never answered are forgotten after a month.
+const STRANGERS_MILLIS: i64 = 30 * ANSWERS_MILLIS;
+
 /// Loads the recent control events, then starts every periodic task.
 pub async fn start(app: &Arc<App>) -> Result<(), StoreError> {
     let follower = Follower::begin(app).await?;
     app.tasks.spawn(follow(app.clone(), follower));
     app.tasks.spawn(tidy(app.clone()));
     app.tasks.spawn(retain(app.clone()));
+    app.tasks.spawn(outbox::follow(app.clone()));
     Ok(())
 }
 
@@ -68,6 +77,12 @@ async fn tidy_once(app: &Arc<App>) -> Result<(), StoreError> {
     if purged > 0 {
         tracing::info!(sessions = purged, "expired sessions purged");
     }
+    let now = app.clock.now();
+    let ago = |millis| Timestamp::from_millis(now.millis() - millis);
+    app.store.purge_federation(now, ago(ANSWERS_MILLIS), ago(CLAIMS_MILLIS)).await?;
+    app.store.purge_strangers(ago(STRANGERS_MILLIS)).await?;
+    // Those whose time is over are no longer told.
+    peers::load_restored(app).await?;
     app.store.truncate_wal().await
 }
 

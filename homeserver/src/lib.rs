@@ -7,6 +7,7 @@ pub mod cli;
 pub mod clock;
 pub mod config;
 pub mod error;
+pub mod federation;
 pub mod http;
 pub mod hub;
 pub mod jobs;

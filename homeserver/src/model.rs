@@ -15,5 +15,5 @@ pub use device::{DeviceKey, DeviceRow};
 pub use envelope::{EnvelopeKey, LANES, Lane, NewEnvelope, OutboxRow};
 pub use federation_key::{FederationKeyRow, NewRevocation, Statement};
 pub use message::{MessageSelector, NewStatus, PendingRow, SettledRow, StoredMessage, StoredStatus};
-pub use peer::{InvalidPattern, PinnedKey, PinnedKeys, ServerPattern};
+pub use peer::{InvalidPattern, PeerRow, PinnedKey, PinnedKeys, Restored, ServerPattern, Unexplained};
 pub use session::{Access, SessionRow};

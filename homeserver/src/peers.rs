@@ -5,6 +5,7 @@
 
 pub mod call;
 pub mod discovery;
+pub mod domain;
 pub mod guard;
 pub mod json;
 pub mod outbound;

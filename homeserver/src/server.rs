@@ -13,7 +13,7 @@ use crate::{
     config::Config,
     error::StoreError,
     jobs,
-    service::delivery,
+    service::{delivery, outbox},
 };
 
 pub use listen::ListenError;
@@ -67,11 +67,13 @@ impl Server {
     pub async fn stop(self) {
         self.app.shutdown.cancel();
         delivery::shut_down(&self.app);
+        outbox::shut_down(&self.app);
         self.listener.stop(FAREWELL).await;
         self.app.tasks.close();
         if tokio::time::timeout(FAREWELL, self.app.tasks.wait()).await.is_err() {
             tracing::warn!("some connections did not end in time");
         }
+        outbox::leave(&self.app).await;
         self.app.store.close().await;
     }
 }

@@ -231,7 +231,7 @@ async fn read_is_noted_and_passed_on(kind: Kind) {
     assert_eq!(a.next().await["state"], "received");
     b.status(&message, "read").await;
     assert_eq!(b.next().await, json!({"noted": {"messageIds": [message["id"]], "state": "read"}}));
-    assert_eq!(a.next().await, json!({"messageIds": [message["id"]], "state": "read", "sender": bob.address()}));
+    assert_eq!(a.next().await, json!({"messageId": message["id"], "state": "read", "sender": bob.address()}));
     assert_eq!(server.database.rows("message_statuses").await, 1, "kept until the sender has it");
     b.status(&message, "received").await;
     a.silent().await;

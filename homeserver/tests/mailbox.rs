@@ -5,7 +5,7 @@
 mod rig;
 
 use homeserver::{
-    hub::{Done, Input, Job, Link, Outcome, Outgoing, WAIT, WINDOW},
+    hub::{Done, Input, Job, Link, Outcome, Outgoing, Towards, WAIT, WINDOW},
     model::MessageSelector,
 };
 use missive_wire::{Code, DeviceId, State};
@@ -251,7 +251,7 @@ fn nothing_of_the_same_socket_overtakes_a_message_that_failed() {
     assert_eq!((again.outcome(), behind.outcome()), (Some(Outcome::Stored), Some(Outcome::Stored)));
 
     let other_socket = std::mem::take(&mut rig.turns);
-    other_socket.fail(Some(Uuid::nil()), first.id);
+    other_socket.fail(Some(Towards::Account(Uuid::nil())), first.id);
     let third = rig.message(3);
     let free = rig.deliver(&third);
     rig.settle_jobs();

@@ -8,7 +8,7 @@ mod rig;
 use std::sync::Arc;
 
 use homeserver::{
-    hub::{Done, Held, Input, Job, Outcome, Outgoing, Turns, WAIT, Written},
+    hub::{Done, Held, Input, Job, Outcome, Outgoing, Towards, Turns, WAIT, Written},
     model::StoredStatus,
 };
 use missive_wire::State;
@@ -166,14 +166,14 @@ fn of_two_that_failed_the_one_sent_first_holds_the_others_up() {
     let [first, second] = ids.map(|id| Heard::default().replies(&turns, Some(id), 1).remove(0));
     second.tell(Outcome::Failed);
     first.tell(Outcome::Failed);
-    assert_eq!(turns.held(Uuid::nil()), Some(Held::By(ids[0])), "told by two devices' mailboxes");
+    assert_eq!(turns.held(&Towards::Account(Uuid::nil())), Some(Held::By(ids[0])), "told by two devices' mailboxes");
 }
 
 #[test]
 fn a_message_without_an_id_cannot_come_again_and_holds_nothing_up() {
     let turns: Arc<Turns> = Arc::default();
     Heard::default().replies(&turns, None, 1).remove(0).tell(Outcome::Full);
-    assert_eq!(turns.held(Uuid::nil()), None);
+    assert_eq!(turns.held(&Towards::Account(Uuid::nil())), None);
 }
 
 #[test]
@@ -190,7 +190,7 @@ fn a_message_to_several_devices_is_told_once_and_what_one_copy_lacks() {
     copies.remove(0).tell(Outcome::Received);
     drop(copies);
     assert_eq!(heard.outcome(), Some(Outcome::Failed), "a mailbox that vanished has not taken it");
-    assert!(turns.held(Uuid::nil()).is_some());
+    assert!(turns.held(&Towards::Account(Uuid::nil())).is_some());
 }
 
 #[test]

@@ -12,6 +12,7 @@ mod peers {
     mod interop;
     mod outbound;
     mod policy;
+    mod python;
     mod rfc9421;
     mod server;
     mod signatures;

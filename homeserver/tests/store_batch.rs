@@ -12,11 +12,12 @@ use std::{collections::BTreeMap, sync::Arc};
 use database::{Database, Kind};
 use futures_util::future::join_all;
 use homeserver::{
-    model::{DeviceKey, MessageSelector, NewStatus, PendingRow},
-    store::{NewAccount, NewSession, Quota, Store, WriteOp, WriteResult, Writer},
+    model::{DeviceKey, LANES, Lane, MessageSelector, NewEnvelope, NewStatus, OutboxRow, PendingRow},
+    store::{NewAccount, NewSession, Quota, RemoteClaimOp, Store, WriteOp, WriteResult, Writer},
 };
 use missive_wire::{
-    Address, Base64, Code, Content, Delivered, DeviceId, KeyUpload, PreKey, SignedPreKey, State, Timestamp,
+    Address, Base64, Code, Content, Delivered, DeviceId, KeyUpload, MessageContent, MessageEnvelope, PreKey,
+    SignedPreKey, State, Timestamp,
 };
 use model::{Held, Model, OWN, Ran};
 use rand::{Rng as _, SeedableRng as _, rngs::StdRng, seq::IndexedRandom as _};
@@ -109,6 +110,7 @@ struct Batches {
     model: Model,
     /// Rows that were read at some time, and may be gone.
     seen: Vec<(DeviceKey, PendingRow)>,
+    seen_outbox: Vec<OutboxRow>,
 }
 
 impl Batches {
@@ -167,7 +169,7 @@ impl Batches {
         let sender_device = DeviceId::FIRST;
         let state = *[State::Received, State::Undeliverable].choose(rng).unwrap();
         let code = (state == State::Undeliverable).then_some(Code::Refused);
-        match rng.random_range(0..100) {
+        match rng.random_range(0..140) {
             0..50 => {
                 let content = Content::encode(&vec![7; rng.random_range(0..20_000)]);
                 let sent_at = now();
@@ -192,11 +194,52 @@ impl Batches {
                 let ids = (0..20).map(|_| Uuid::from_u128(rng.random_range(0..60))).collect();
                 WriteOp::AcknowledgeStatuses { device, ids, state: rng.random_bool(0.5).then_some(state) }
             }
-            _ => WriteOp::Claim { account: account(n) },
+            95..115 => {
+                let (quota, device) = (rng.random_bool(0.8).then_some(QUOTA), DeviceId::FIRST);
+                let receiver = STRANGERS.choose(rng).unwrap().parse().unwrap();
+                let content = vec![7; rng.random_range(0..20_000)];
+                let envelope =
+                    NewEnvelope::message(account(n), &message_envelope(n, device, receiver, message_id, &content));
+                WriteOp::Enqueue { envelope: Arc::new(envelope), quota }
+            }
+            115..135 if !self.seen_outbox.is_empty() => {
+                let row = self.seen_outbox.choose(rng).unwrap().clone();
+                let status = row.status(state, code);
+                WriteOp::Dequeue { row, status }
+            }
+            _ => {
+                let claim_id = Uuid::from_u128(rng.random_range(0..200));
+                let remote = RemoteClaimOp { origin: "two.example".parse().unwrap(), claim_id, at: now(), reserve: 5 };
+                WriteOp::Claim { account: account(n), remote: Some(remote).filter(|_| n < 2 && rng.random_bool(0.5)) }
+            }
         }
     }
 
-    async fn compare(&self, round: usize) {
+    /// Reads the outbox lane by lane, as whoever empties it does.
+    async fn compare_outbox(&mut self, round: usize) {
+        let mut read = 0;
+        self.seen_outbox.retain(|_| self.rng.random_bool(0.2));
+        for destination in self.store.outbox_destinations().await.unwrap() {
+            for number in 0..LANES {
+                let lane = Lane { destination: destination.clone(), number };
+                let rows = self.store.outbox_rows(&lane, &[], 10_000).await.unwrap();
+                assert_eq!(self.store.has_outbox(&lane).await.unwrap(), !rows.is_empty());
+                assert!(rows.is_sorted_by_key(|row| row.seq));
+                for row in rows {
+                    read += 1;
+                    let kept = self.model.outbox.get_mut(&row.key).unwrap_or_else(|| panic!("round {round}: {row:?}"));
+                    assert_eq!((*kept.seq.get_or_insert(row.seq), kept.bytes), (row.seq, row.bytes), "round {round}");
+                    if self.rng.random_bool(0.5) {
+                        self.seen_outbox.push(row);
+                    }
+                }
+            }
+        }
+        assert_eq!(read, self.model.outbox.len(), "round {round}");
+    }
+
+    async fn compare(&mut self, round: usize) {
+        self.compare_outbox(round).await;
         let messages = "SELECT seq, account_id, device_id, message_id, sender FROM pending_messages ORDER BY seq";
         let messages: Vec<(i64, Uuid, i64, Uuid, String)> = rows(&self.store, messages).await;
         let expected =
@@ -225,6 +268,18 @@ impl Batches {
     }
 }
 
+fn message_envelope(n: usize, device: DeviceId, receiver: Address, id: Uuid, content: &[u8]) -> MessageEnvelope {
+    MessageEnvelope {
+        id,
+        sender: address(n),
+        sender_device: device,
+        receiver,
+        content: MessageContent::Lone { kind: None, content: Content::encode(content) },
+        registration_id: None,
+        sent_at: now(),
+    }
+}
+
 fn device_of(n: usize, device: DeviceId) -> DeviceKey {
     DeviceKey { account: account(n), device }
 }
@@ -248,7 +303,8 @@ async fn check(kind: Kind) {
         model.keys.insert(device(n, 1), (1..100).collect());
     }
     let writer = Writer::start(&store, OWN.parse().unwrap());
-    let mut batches = Batches { rng: StdRng::seed_from_u64(7), store, writer, model, seen: Vec::new() };
+    let mut batches =
+        Batches { rng: StdRng::seed_from_u64(7), store, writer, model, seen: Vec::new(), seen_outbox: Vec::new() };
     batches.run().await;
     execute(&batches.store, "UPDATE accounts SET revoked_at = 1 WHERE name = 'carol'").await;
     batches.model.revoked.insert(account(2));
@@ -319,7 +375,14 @@ async fn check_origin(kind: Kind) {
         code: None,
     };
     writer.write((0..10).map(settle).collect()).await.unwrap();
-    assert_eq!(send("member5@two.example".to_owned(), 1_000).await, 50, "what is settled makes room");
+    assert_eq!(send("member5@two.example".to_owned(), 1_000).await, 0, "what it has to be told takes room too");
+    for number in 0..LANES {
+        let lane = Lane { destination: "two.example".parse().unwrap(), number };
+        let told = store.outbox_rows(&lane, &[], 1_000).await.unwrap();
+        let told = told.into_iter().map(|row| WriteOp::Dequeue { row, status: None });
+        writer.write(told.collect()).await.unwrap();
+    }
+    assert_eq!(send("member5@two.example".to_owned(), 1_000).await, 50, "what is settled makes room once that is told");
     store.close().await;
 }
 

@@ -11,7 +11,6 @@ use serde_json::{Value, json};
 use crate::{
     frames::Incoming,
     http::{Answer, Http},
-    server::SERVER_NAME,
     socket::Socket,
 };
 
@@ -25,23 +24,25 @@ const RENEW: Duration = Duration::from_mins(10);
 pub struct Account {
     /// Its name.
     pub name: String,
+    /// The name of its homeserver.
+    server: &'static str,
     token: String,
     refresh: String,
     issued: Instant,
 }
 
 impl Account {
-    /// Registers.
-    pub async fn register(http: &mut Http, name: String) -> Result<Self> {
+    /// Registers at the homeserver of that name.
+    pub async fn register(http: &mut Http, server: &'static str, name: String) -> Result<Self> {
         let body = json!({"name": name, "password": PASSWORD}).to_string();
         let answer = http.request("POST", "/api/v1/users", "", &body).await?;
         let (token, refresh) = tokens(answer).with_context(|| format!("registering {name}"))?;
-        Ok(Self { name, token, refresh, issued: Instant::now() })
+        Ok(Self { name, server, token, refresh, issued: Instant::now() })
     }
 
     /// Its address.
     pub fn address(&self) -> String {
-        format!("{}@{SERVER_NAME}", self.name)
+        format!("{}@{}", self.name, self.server)
     }
 
     /// A valid access token.

@@ -54,10 +54,10 @@ pub struct RunOptions {
     /// W3: idle connections; 10,000 times the scale if left out
     #[arg(long)]
     pub connections: Option<usize>,
-    /// W1: acknowledge each message in a frame of its own, instead of together what arrived together
+    /// W1, W5: acknowledge each message in a frame of its own, instead of together what arrived together
     #[arg(long)]
     pub acknowledge_each: bool,
-    /// The core of the server and its database
+    /// The core of the servers and their database
     #[arg(long, default_value_t = 0)]
     pub server_core: usize,
     /// The core of this program
@@ -107,6 +107,8 @@ pub enum Workload {
     W3,
     /// Start, and idle memory
     W4,
+    /// Online relay across two homeservers
+    W5,
     /// Log-ins and key claims
     W6,
 }

@@ -28,6 +28,8 @@ const AFTERMATH: Duration = Duration::from_millis(100);
 /// A side of a pair.
 #[derive(Clone)]
 pub struct Side {
+    /// Where it connects.
+    pub server: SocketAddr,
     /// What it connects with.
     pub token: String,
     /// The name that frames call it by.
@@ -50,7 +52,6 @@ pub struct Traffic {
     /// What is measured.
     pub meter: Rc<Meter>,
     lot: Rc<Lot>,
-    server: SocketAddr,
     pairs: Vec<Pair>,
     arrivals: Vec<Rc<RefCell<Arrivals>>>,
     statuses: Vec<Rc<RefCell<Statuses>>>,
@@ -58,12 +59,11 @@ pub struct Traffic {
 
 impl Traffic {
     /// Nothing sent yet.
-    pub fn new(server: SocketAddr, pairs: Vec<Pair>) -> Self {
+    pub fn new(pairs: Vec<Pair>) -> Self {
         let numbers = || (0..).take(pairs.len());
         Self {
             meter: Rc::default(),
             lot: Rc::new(Lot::new()),
-            server,
             arrivals: numbers().map(|pair| Rc::new(RefCell::new(Arrivals::new(pair)))).collect(),
             statuses: numbers().map(|pair| Rc::new(RefCell::new(Statuses::new(pair)))).collect(),
             pairs,
@@ -79,7 +79,7 @@ impl Traffic {
     pub async fn senders(&self) -> Result<Vec<Sender>> {
         let mut senders = Vec::new();
         for (number, (pair, statuses)) in (0..).zip(self.pairs.iter().zip(&self.statuses)) {
-            let (socket, _) = greeted(self.server, &pair.sender.token).await?;
+            let (socket, _) = greeted(pair.sender.server, &pair.sender.token).await?;
             senders.push(Sender::new(number, pair, socket, self.lot.clone(), statuses.clone(), self.meter.clone()));
         }
         Ok(senders)
@@ -89,7 +89,7 @@ impl Traffic {
     pub async fn receivers(&self, acknowledge_each: bool, waiting: u64) -> Result<Vec<Receiver>> {
         let mut receivers = Vec::new();
         for (pair, arrivals) in self.pairs.iter().zip(&self.arrivals) {
-            let (socket, pending) = greeted(self.server, &pair.receiver.token).await?;
+            let (socket, pending) = greeted(pair.receiver.server, &pair.receiver.token).await?;
             if pending != waiting {
                 bail!("{pending} messages wait for {}, not {waiting}", pair.receiver.name);
             }
@@ -114,7 +114,8 @@ impl Traffic {
     /// Fails if anything went wrong.
     pub fn check(&self, owed: Told) -> Result<()> {
         let faults = self.faults(owed);
-        if faults.is_none() { Ok(()) } else { Err(anyhow!("the messages are not all right: {faults}")) }
+        let sent = self.statuses.iter().map(|statuses| u64::from(statuses.borrow().messages())).sum::<u64>();
+        if faults.is_none() { Ok(()) } else { Err(anyhow!("of {sent} messages, not all are right: {faults}")) }
     }
 
     /// How many messages were stored before they were received.

@@ -28,11 +28,22 @@ const SETTINGS: [&str; 4] = [
     "limits.password_queue=10000",
 ];
 
+/// A homeserver's name, and where it listens.
+#[derive(Debug, Clone, Copy)]
+pub struct Site {
+    /// Its name.
+    pub name: &'static str,
+    /// Where it listens.
+    pub address: SocketAddr,
+}
+
 /// How to start a homeserver.
 pub struct Homeserver {
     program: PathBuf,
     directory: PathBuf,
     database_url: String,
+    /// Itself, and another to which it forwards.
+    federation: Option<(Site, Site)>,
 }
 
 /// A process that answers; killed when dropped.
@@ -57,19 +68,28 @@ impl Homeserver {
         }
         let database_url =
             database_url.unwrap_or_else(|| format!("sqlite://{}", directory.join("homeserver.db").display()));
-        Ok(Self { program, directory: directory.to_owned(), database_url })
+        Ok(Self { program, directory: directory.to_owned(), database_url, federation: None })
+    }
+
+    /// The same with another name, forwarding messages for `peer`'s users to it.
+    pub fn beside(self, own: Site, peer: Site) -> Self {
+        Self { federation: Some((own, peer)), ..self }
     }
 
     /// Starts it on the server's core.
     pub fn start(&self, cores: &Cores) -> Result<Running> {
-        let address = free_address()?;
+        let address = self.address()?;
         Running::start(address, &mut self.command(address)?, |command| cores.start_pinned(command))
     }
 
     /// Starts it on every core, for what is not measured.
     pub fn start_anywhere(&self, cores: &Cores) -> Result<Running> {
-        let address = free_address()?;
+        let address = self.address()?;
         Running::start(address, &mut self.command(address)?, |command| cores.start_anywhere(command))
+    }
+
+    fn address(&self) -> Result<SocketAddr> {
+        self.federation.map_or_else(free_address, |(own, _)| Ok(own.address))
     }
 
     fn command(&self, address: SocketAddr) -> Result<Command> {
@@ -79,8 +99,13 @@ impl Homeserver {
             command.env_remove(name);
         }
         command.arg("--data-dir").arg(self.directory.join("data"));
-        command.args(["--database-url", &self.database_url, "--server-name", SERVER_NAME]);
+        let name = self.federation.map_or(SERVER_NAME, |(own, _)| own.name);
+        command.args(["--database-url", &self.database_url, "--server-name", name]);
         command.args(["--listen", &address.to_string()]).args(SETTINGS.iter().flat_map(|setting| ["--set", setting]));
+        if let Some((_, peer)) = self.federation {
+            let resolve = format!("federation.resolve={}=http://{}", peer.name, peer.address);
+            command.args(["--set", "federation.enabled=true", "--set", &resolve]);
+        }
         command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(log);
         Ok(command)
     }
@@ -149,7 +174,7 @@ impl Drop for Running {
 }
 
 /// A free address of the loopback interface, at least a moment ago.
-fn free_address() -> Result<SocketAddr> {
+pub fn free_address() -> Result<SocketAddr> {
     let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).context("looking for a free port")?;
     Ok(listener.local_addr()?)
 }

@@ -1,5 +1,6 @@
 //! The workloads, and what they share: a homeserver with accounts.
 
+mod federation;
 mod idle;
 mod keys;
 mod logins;
@@ -24,7 +25,7 @@ use crate::{
     postgres::Postgres,
     process,
     report::{Report, Section},
-    server::{Homeserver, Running},
+    server::{Homeserver, Running, SERVER_NAME},
 };
 
 /// Connections that register accounts.
@@ -37,6 +38,7 @@ const PAIRS: u32 = 50;
 pub struct Bench<'a> {
     options: &'a RunOptions,
     cores: &'a Cores,
+    folder: &'a Path,
     server: Homeserver,
     running: Option<Running>,
     first_start: Duration,
@@ -80,7 +82,7 @@ async fn measured<'a>(
     let warnings = warnings(options, &machine, postgres);
     let mut bench = Bench::start(options, cores, folder, postgres)?;
     let mut workloads = Vec::new();
-    for workload in [Workload::W1, Workload::W2, Workload::W3, Workload::W4, Workload::W6] {
+    for workload in [Workload::W1, Workload::W2, Workload::W3, Workload::W4, Workload::W5, Workload::W6] {
         if options.wants(workload) {
             eprintln!("{workload:?} …");
             workloads.push(bench.measure(workload).await.with_context(|| format!("{workload:?}"))?);
@@ -107,12 +109,12 @@ fn log_end(folder: &Path) -> String {
 }
 
 impl<'a> Bench<'a> {
-    fn start(options: &'a RunOptions, cores: &'a Cores, folder: &Path, postgres: Option<&Postgres>) -> Result<Self> {
+    fn start(options: &'a RunOptions, cores: &'a Cores, folder: &'a Path, postgres: Option<&Postgres>) -> Result<Self> {
         let server = Homeserver::new(options, folder, postgres.map(|one| one.url.clone()))?;
         let running = server.start(cores)?;
         let first_start = running.first_answer;
         let postgres = postgres.and_then(|one| one.pid);
-        Ok(Self { options, cores, server, running: Some(running), first_start, postgres, accounts: Vec::new() })
+        Ok(Self { options, cores, folder, server, running: Some(running), first_start, postgres, accounts: Vec::new() })
     }
 
     async fn measure(&mut self, workload: Workload) -> Result<Section> {
@@ -121,6 +123,7 @@ impl<'a> Bench<'a> {
             Workload::W2 => store::measure(self).await,
             Workload::W3 => idle::measure(self).await,
             Workload::W4 => start::measure(self).await,
+            Workload::W5 => federation::measure(self).await,
             Workload::W6 => logins::measure(self).await,
         }
     }
@@ -161,36 +164,54 @@ impl<'a> Bench<'a> {
     async fn need_accounts(&mut self, count: usize) -> Result<()> {
         let address = self.address()?;
         let names = (self.accounts.len()..count).map(|number| format!("user{number}")).collect::<Vec<_>>();
-        let share = names.len().div_ceil(REGISTRARS).max(1);
-        let mut tasks = JoinSet::new();
-        for names in names.chunks(share).map(<[_]>::to_vec) {
-            tasks.spawn_local(async move {
-                let mut http = Http::connect(address).await?;
-                let mut accounts = Vec::new();
-                for name in names {
-                    accounts.push(Account::register(&mut http, name).await?);
-                }
-                Ok::<_, anyhow::Error>(accounts)
-            });
-        }
-        while let Some(accounts) = tasks.join_next().await {
-            self.accounts.extend(accounts??);
-        }
+        self.accounts.extend(register(address, SERVER_NAME, names).await?);
         Ok(())
+    }
+
+    /// How many pairs talk.
+    fn number_of_pairs(&self) -> usize {
+        self.options.scaled(PAIRS).min(u32::from(crate::frames::PAIRS_MAX)) as usize
     }
 
     /// That many pairs of accounts.
     async fn pairs(&mut self) -> Result<Vec<Pair>> {
-        let pairs = self.options.scaled(PAIRS).min(u32::from(crate::frames::PAIRS_MAX)) as usize;
+        let pairs = self.number_of_pairs();
         self.need_accounts(2 * pairs).await?;
         let address = self.address()?;
-        let mut sides = Vec::new();
-        for account in &mut self.accounts[..2 * pairs] {
-            let token = account.token(address).await?.to_owned();
-            sides.push(Side { token, name: account.name.clone(), address: account.address() });
-        }
+        let sides = sides(&mut self.accounts[..2 * pairs], address).await?;
         Ok(sides.chunks_exact(2).map(|two| Pair { sender: two[0].clone(), receiver: two[1].clone() }).collect())
     }
+}
+
+/// Registers accounts at a homeserver, over several connections.
+async fn register(address: SocketAddr, server: &'static str, names: Vec<String>) -> Result<Vec<Account>> {
+    let share = names.len().div_ceil(REGISTRARS).max(1);
+    let mut tasks = JoinSet::new();
+    for names in names.chunks(share).map(<[_]>::to_vec) {
+        tasks.spawn_local(async move {
+            let mut http = Http::connect(address).await?;
+            let mut accounts = Vec::new();
+            for name in names {
+                accounts.push(Account::register(&mut http, server, name).await?);
+            }
+            Ok::<_, anyhow::Error>(accounts)
+        });
+    }
+    let mut all = Vec::new();
+    while let Some(accounts) = tasks.join_next().await {
+        all.extend(accounts??);
+    }
+    Ok(all)
+}
+
+/// Accounts as sides of pairs, with tokens that are valid.
+async fn sides(accounts: &mut [Account], server: SocketAddr) -> Result<Vec<Side>> {
+    let mut sides = Vec::new();
+    for account in accounts {
+        let token = account.token(server).await?.to_owned();
+        sides.push(Side { server, token, name: account.name.clone(), address: account.address() });
+    }
+    Ok(sides)
 }
 
 /// A section without a ceiling.

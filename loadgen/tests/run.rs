@@ -48,18 +48,23 @@ fn positive(report: &Value, workload: &str, list: &str, name: &str) -> f64 {
     median
 }
 
-fn check(database: &str) {
-    let report = figures(database);
+fn relayed(report: &Value, workload: &str) {
     for way in ["window 32", "window 1", "one in flight", "200 msg/s"] {
         for list in ["figures", "ceiling"] {
-            positive(&report, "w1", list, &format!("{way}: rate"));
+            positive(report, workload, list, &format!("{way}: rate"));
             for percentile in ["p50", "p95", "p99"] {
-                let there = positive(&report, "w1", list, &format!("{way}: to the receiver {percentile}"));
-                let back = positive(&report, "w1", list, &format!("{way}: to `received` {percentile}"));
-                assert!(there <= back, "{way} {percentile}: {there} ms there, {back} ms back");
+                let there = positive(report, workload, list, &format!("{way}: to the receiver {percentile}"));
+                let back = positive(report, workload, list, &format!("{way}: to `received` {percentile}"));
+                assert!(there <= back, "{workload}, {way} {percentile}: {there} ms there, {back} ms back");
             }
         }
     }
+}
+
+fn check(database: &str) {
+    let report = figures(database);
+    relayed(&report, "w1");
+    relayed(&report, "w5");
     for phase in ["store", "drain", "50 pending, store", "50 pending, drain"] {
         positive(&report, "w2", "figures", &format!("{phase}: rate"));
         positive(&report, "w2", "figures", &format!("{phase}: rate of the last tenth"));

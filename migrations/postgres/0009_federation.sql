@@ -18,6 +18,7 @@ CREATE TABLE federation_outbox (
 CREATE UNIQUE INDEX federation_outbox_once
     ON federation_outbox (message_id, account_id, device_id, receiver, receiver_device, state);
 CREATE INDEX federation_outbox_in_order ON federation_outbox (destination, lane, seq);
+CREATE INDEX federation_outbox_messages ON federation_outbox (destination, lane) WHERE state = 0;
 
 -- Which server on this database empties a lane of the outbox, and until when it may be trusted to. That two do so at once
 -- only sends what they send twice.
@@ -67,7 +68,7 @@ CREATE TABLE federation_transactions (
 );
 CREATE INDEX federation_transactions_by_time ON federation_transactions (created_at);
 
--- Bundles that other servers claimed, for a day: a claim that comes again gets the keys that it took.
+-- Bundles that other servers claimed, for an hour: a claim that comes again gets the keys that it took.
 CREATE TABLE federation_claims (
     origin     TEXT    NOT NULL,
     claim_id   TEXT    NOT NULL,

@@ -6,7 +6,7 @@ use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand};
 use homeserver::config::Flags;
-use missive_wire::Timestamp;
+use missive_wire::{ServerName, Timestamp};
 use reqwest::Url;
 
 /// Manages a Missive homeserver: accounts, sessions, federation keys, migrations, health.
@@ -40,7 +40,7 @@ pub(crate) enum Command {
         #[command(subcommand)]
         command: TokenCommand,
     },
-    /// Shows, replaces and revokes the keys that sign what this homeserver says to others
+    /// Manages the keys that sign what this homeserver says to others, and what is known of those
     #[command(after_long_help = examples::FEDERATION)]
     Federation {
         #[command(subcommand)]
@@ -141,6 +141,12 @@ pub(crate) enum FederationCommand {
         #[command(subcommand)]
         command: RecoveryKeyCommand,
     },
+    /// Lists, checks, accepts and forgets other servers
+    #[command(after_long_help = examples::FEDERATION_PEER)]
+    Peer {
+        #[command(subcommand)]
+        command: PeerCommand,
+    },
 }
 
 /// What can be done with signing keys.
@@ -197,6 +203,55 @@ pub(crate) enum RecoveryKeyCommand {
         /// Where to write it; never over another file
         #[arg(long, value_name = "FILE")]
         output: PathBuf,
+    },
+}
+
+/// What can be done with other servers.
+#[derive(Debug, Subcommand)]
+pub(crate) enum PeerCommand {
+    /// Lists the servers that were met, with when each was reached, or since when it is not
+    ///
+    /// KEYS says `changed` where a server publishes keys that nothing explains: see `federation peer show`.
+    #[command(after_long_help = examples::FEDERATION_PEER_LIST)]
+    List,
+    /// Shows one server: the keys that are trusted, and those that nothing explains
+    #[command(after_long_help = examples::FEDERATION_PEER_SHOW)]
+    Show {
+        /// Its name
+        server: ServerName,
+    },
+    /// Trusts the keys that a server publishes now, in place of all before
+    ///
+    /// Only keys that nothing explains need it, as after a server was set up anew. Whoever made them speaks for that
+    /// server's users, and says which keys are theirs: compare the public keys with its admin first, by another way than
+    /// the servers. A running server obeys within a second. On a terminal it shows the keys and asks first.
+    #[command(after_long_help = examples::FEDERATION_PEER_ACCEPT)]
+    Accept {
+        /// Its name
+        server: ServerName,
+        /// Do not ask
+        #[arg(long, short)]
+        yes: bool,
+    },
+    /// Looks for a server, checks its keys, and has it answer a signed request
+    ///
+    /// It goes the way that messages go, and says of each step what came of it: the name, the connection, TLS, the document,
+    /// the clocks, the keys, the signatures. Keys that are met for the first time are pinned. Ends with 1 if a step failed.
+    #[command(after_long_help = examples::FEDERATION_PEER_CHECK)]
+    Check {
+        /// Its name
+        server: ServerName,
+    },
+    /// Forgets a server as if it had never been met
+    ///
+    /// The keys that it shows next are pinned without a question. What waits for it stays. On a terminal it asks first.
+    #[command(after_long_help = examples::FEDERATION_PEER_FORGET)]
+    Forget {
+        /// Its name
+        server: ServerName,
+        /// Do not ask
+        #[arg(long, short)]
+        yes: bool,
     },
 }
 

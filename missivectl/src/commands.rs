@@ -5,11 +5,13 @@ mod confirm;
 mod federation;
 mod health;
 mod migrate;
+mod peer;
 mod token;
 
 use crate::{
     cli::{
-        AccountCommand, Cli, Command, FederationCommand, KeyCommand, MigrateCommand, RecoveryKeyCommand, TokenCommand,
+        AccountCommand, Cli, Command, FederationCommand, KeyCommand, MigrateCommand, PeerCommand, RecoveryKeyCommand,
+        TokenCommand,
     },
     database,
     failure::Failure,
@@ -72,6 +74,15 @@ async fn on_federation(
         }
         FederationCommand::RecoveryKey { command: RecoveryKeyCommand::Create { output: file } } => {
             federation::create_recovery_key(&app, &file, output).await
+        }
+        FederationCommand::Peer { command: PeerCommand::List } => peer::list(&app, output).await,
+        FederationCommand::Peer { command: PeerCommand::Show { server } } => peer::show(&app, &server, output).await,
+        FederationCommand::Peer { command: PeerCommand::Accept { server, yes } } => {
+            peer::accept(&app, &server, yes, output).await
+        }
+        FederationCommand::Peer { command: PeerCommand::Check { server } } => peer::check(&app, server, output).await,
+        FederationCommand::Peer { command: PeerCommand::Forget { server, yes } } => {
+            peer::forget(&app, server, yes, output).await
         }
     };
     database::close(&app).await;

@@ -106,7 +106,7 @@ impl From<StartError> for Failure {
             StartError::Open(error) => error.into(),
             StartError::Store(error) => error.into(),
             StartError::MasterKey(_) => Self::new(Kind::Failed, error),
-            StartError::OtherName { .. } => Self::usage(error),
+            StartError::OtherName { .. } | StartError::Peers(_) => Self::usage(error),
         }
     }
 }

@@ -13,6 +13,8 @@ mod health;
 mod help;
 #[path = "commands/migrate.rs"]
 mod migrate;
+#[path = "commands/peer.rs"]
+mod peer;
 #[path = "commands/refusals.rs"]
 mod refusals;
 #[path = "commands/revocation.rs"]

@@ -1,23 +1,26 @@
-//! `cargo xtask demo`: two people, each with the terminal client, exchange encrypted messages through a fresh homeserver.
+//! `cargo xtask demo`: Alice and Bob exchange encrypted messages with the terminal client. Each has a homeserver of
+//! their own, as two organisations would.
 
+mod exchange;
 mod leftovers;
 mod listener;
 mod person;
 mod server;
+mod servers;
 
 use std::{
-    fs::{self, File},
+    fs::File,
     io::Write as _,
     os::unix::fs::OpenOptionsExt,
     path::{Path, PathBuf},
     process::{Command, Stdio},
 };
 
-use anyhow::{Context, Result, ensure};
+use anyhow::{Context, Result};
 use clap::Args;
 
 use crate::{
-    demo::{person::Person, server::Server},
+    demo::{exchange::Exchange, servers::Servers},
     postgres::Postgres,
     setup, shell,
     steps::{self, Steps},
@@ -27,33 +30,34 @@ use crate::{
 /// What `cargo xtask demo` takes.
 #[derive(Args)]
 pub(crate) struct Options {
-    /// End the homeserver after the exchange instead of leaving it running
+    /// End the homeservers after the exchange instead of leaving them running
     #[arg(long)]
     exit: bool,
-    /// Keep the homeserver's data in a private PostgreSQL instead of the embedded database
+    /// Keep the homeservers' data in a private PostgreSQL instead of embedded databases
     #[arg(long)]
     postgres: bool,
 }
 
-const TO_BOB: &str = "Hello Bob, only you can read this.";
-const TO_ALICE: &str = "Hello Alice! You were away, so this one waited for you, sealed.";
-
-/// Shows everything, then leaves the homeserver running, or ends it.
+/// Shows everything, then leaves the homeservers running, or ends them.
 pub(crate) fn run(options: &Options) -> Result<()> {
     let mut steps = Steps::default();
     let postgres = prepare(options, &mut steps)?;
-    let server = steps
-        .step("Start a homeserver on an empty database", || Server::start(postgres.as_ref().map(Postgres::url)))?;
-    let (alice, bob) = steps.step("Register Alice and Bob", || register(&server))?;
-    steps.step("Alice writes to Bob, who is online", || online(&alice, &bob))?;
-    steps.step("Bob writes to Alice, who is not", || offline(&bob, &alice))?;
-    steps.step("What each of them has on their own disk, decrypted", || histories(&alice, &bob))?;
-    steps.step("What the homeserver has left of it", || leftovers::check(&server, &[TO_BOB, TO_ALICE]))?;
+    let mut servers = steps.step("Start two homeservers, each with a name, keys and a database of its own", || {
+        Servers::start(postgres.as_ref())
+    })?;
+    let exchange = steps.step("Register Alice at the one, Bob at the other", || Exchange::register(&servers))?;
+    steps.step("Alice writes to Bob, who is online", || exchange.online())?;
+    steps.step("Bob answers, and Alice is online", || exchange.answer())?;
+    steps.step("Bob is away, and Alice writes", || exchange.away())?;
+    steps.step("Bob's homeserver is down, and Alice writes all the same", || exchange.outage(&mut servers.two))?;
+    steps.step("What each of them has on their own disk, decrypted", || exchange.histories())?;
+    steps.step("Is somebody between them?", || exchange.safety_numbers())?;
+    steps.step("What the homeservers have left of it", || servers.leftovers(&exchange::TEXTS))?;
     if options.exit {
-        return steps.step("End the homeserver", || end(server));
+        return steps.step("End the homeservers", || servers.end());
     }
-    what_next(&server, &alice, &bob)?;
-    server.wait()
+    what_next(&servers, &exchange)?;
+    servers.wait()
 }
 
 /// Builds what the demonstration runs, and starts its database if it wants one.
@@ -72,65 +76,22 @@ fn prepare(options: &Options, steps: &mut Steps) -> Result<Option<Postgres>> {
     })
 }
 
-fn register(server: &Server) -> Result<(Person, Person)> {
-    let alice = Person::register("alice", server)?;
-    let bob = Person::register("bob", server)?;
-    Ok((alice, bob))
-}
-
-fn online(sender: &Person, receiver: &Person) -> Result<()> {
-    let listener = receiver.listen()?;
-    listener.wait_online()?;
-    sender.send(receiver, TO_BOB)?;
-    arrived(&listener.message()?, sender, TO_BOB)
-}
-
-fn offline(sender: &Person, receiver: &Person) -> Result<()> {
-    sender.send(receiver, TO_ALICE)?;
-    let listener = receiver.listen()?;
-    arrived(&listener.message()?, sender, TO_ALICE)
-}
-
-/// The line of the receiver's client must carry exactly what was written, and by whom.
-fn arrived(line: &str, sender: &Person, text: &str) -> Result<()> {
-    for (member, value) in [("text", text), ("sender", sender.address())] {
-        ensure!(
-            line.contains(&format!("\"{member}\":\"{value}\"")),
-            "expected {member} \"{value}\" to arrive, but what came is: {line}"
-        );
-    }
-    println!("It arrived, decrypted, word for word.");
-    Ok(())
-}
-
-fn histories(alice: &Person, bob: &Person) -> Result<()> {
-    for (person, other) in [(alice, bob), (bob, alice)] {
-        let history = person.history(other)?;
-        for text in [TO_BOB, TO_ALICE] {
-            ensure!(history.contains(text), "the history of {} lacks \"{text}\"", person.address());
-        }
-    }
-    Ok(())
-}
-
-fn end(server: Server) -> Result<()> {
-    let folder = server.folder().to_owned();
-    server.stop()?;
-    println!("It ended cleanly.");
-    fs::remove_dir_all(&folder).with_context(|| format!("removing {}", folder.display()))
-}
-
-fn what_next(server: &Server, alice: &Person, bob: &Person) -> Result<()> {
+fn what_next(servers: &Servers, exchange: &Exchange) -> Result<()> {
     let here = std::env::current_dir().context("asking where we are")?;
+    let (Servers { one, two, .. }, Exchange { alice, bob }) = (servers, exchange);
     println!("\n== It is your turn");
-    println!("The homeserver runs at {} until you press Ctrl-C; its log is", server.url());
-    println!("{}. In other terminals:\n", server.log().display());
-    println!("    cd {}", here.display());
+    println!("The homeservers run until you press Ctrl-C:");
+    for server in [one, two] {
+        println!("    {} at {}, log in {}", server.name(), server.url(), server.log().display());
+    }
+    println!("In other terminals:\n\n    cd {}", here.display());
     for (what, command) in [
         ("Bob waits for messages", bob.listen_command()),
         ("Alice writes to him", alice.send_command(bob, "How are you?")),
+        ("Alice on a screen to chat in (F1 is help, Ctrl-Q leaves)", alice.chat_command(bob)),
         ("What Alice wrote and got", alice.history_command(bob)),
-        ("How the homeserver is", server.health_command()),
+        ("How the one homeserver gets on with the other", one.admin_command(&["federation", "peer", "list"])),
+        ("Each step of the way there", one.admin_command(&["federation", "peer", "check", two.name()])),
     ] {
         println!("\n    # {what}\n    {}", shell::line(&command));
     }
@@ -143,15 +104,20 @@ fn program(name: &str) -> PathBuf {
 }
 
 /// Runs the command in view and shows what it prints, which is returned too.
-fn shown(mut command: Command) -> Result<String> {
+fn shown(command: Command) -> Result<String> {
+    println!("$ {}", shell::line(&command));
+    let text = output(command)?;
+    print!("{text}");
+    Ok(text)
+}
+
+/// Runs the command and gives what it prints.
+fn output(mut command: Command) -> Result<String> {
     let line = shell::line(&command);
-    println!("$ {line}");
     let output = command.stdin(Stdio::null()).stderr(Stdio::inherit()).output();
     let output = output.with_context(|| format!("starting `{line}`"))?;
-    let text = String::from_utf8(output.stdout).with_context(|| format!("the output of `{line}`"))?;
-    print!("{text}");
-    steps::succeed(line, output.status)?;
-    Ok(text)
+    steps::succeed(line.clone(), output.status)?;
+    String::from_utf8(output.stdout).with_context(|| format!("the output of `{line}`"))
 }
 
 /// Writes a file that only its owner may read.

@@ -38,7 +38,7 @@ enum Command {
     Test(test::Options),
     /// Start the private PostgreSQL of the tests, print its URL and wait for Ctrl-C
     Postgres,
-    /// Show two people exchanging encrypted messages through a fresh homeserver
+    /// Show two people exchanging encrypted messages across two fresh homeservers
     Demo(demo::Options),
     /// Measure a release build with the load generator, on SQLite and on a private PostgreSQL that syncs to the disk
     Bench(bench::Options),

@@ -10,7 +10,7 @@ use std::{
     time::{Duration, Instant},
 };
 
-use anyhow::{Context, Result, bail};
+use anyhow::{Context, Result, bail, ensure};
 
 use crate::{
     guard::{Guard, Guarded},
@@ -60,6 +60,16 @@ impl Postgres {
     /// The URL of its `postgres` database, with superuser rights.
     pub(crate) fn url(&self) -> &str {
         &self.url
+    }
+
+    /// Makes an empty database, and gives its URL.
+    pub(crate) fn create_database(&self, name: &str) -> Result<String> {
+        let psql = system::postgres_bin().context("no PostgreSQL found")?.join("psql");
+        let statement = format!("CREATE DATABASE {name}");
+        let made = Command::new(psql).args([&self.url, "-qc", &statement]).status().context("starting psql")?;
+        ensure!(made.success(), "the database {name} could not be made ({made})");
+        let server = self.url.strip_suffix("postgres").unwrap_or(&self.url);
+        Ok(format!("{server}{name}"))
     }
 
     fn start_on(bin: &Path, port: u16, bench_core: Option<usize>) -> Result<Self> {

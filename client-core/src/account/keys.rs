@@ -13,8 +13,9 @@ const KINDS: u32 = 5;
 /// No device comes to a higher key id in its life; there must be room above it.
 const KEY_ID_MAX: u32 = u32::MAX / 2;
 
-/// Below this many one-time keys of a kind, more are made.
-const LOW: u64 = 20;
+/// Below this many one-time keys of a kind, more are made: more than homeservers keep back from each other, who would get
+/// none of the last ones.
+const LOW: u64 = 50;
 
 /// Compares what is published with what this device has, and publishes what is missing. Fails with
 /// [`Error::IdentityReplaced`] when the published identity is not ours: nothing may be received then.

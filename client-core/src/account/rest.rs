@@ -212,6 +212,7 @@ pub(crate) fn refusal(status: StatusCode, retry_after: Option<Duration>, body: &
         Code::SessionEnded | Code::Unauthorized | Code::TokenExpired => Error::SessionEnded,
         Code::RateLimited | Code::LockedOut => Error::RateLimited { retry_after, error },
         Code::Unavailable | Code::Internal => Error::Unreachable(error),
+        Code::UnknownServer if retry_after.is_some() => Error::PeerUnreachable { retry_after, error },
         code => Error::Refused { code, error, highest_key_id: details.highest_key_id },
     }
 }

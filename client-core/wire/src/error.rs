@@ -98,6 +98,8 @@ codes! {
     RegistrationClosed = "registration_closed",
     /// Registration needs an invitation.
     InviteRequired = "invite_required",
+    /// Other homeservers may not list this one's users.
+    DirectoryClosed = "directory_closed",
     /// The password is too weak.
     WeakPassword = "weak_password",
     /// A one-time key id at or below the highest ever published.
@@ -132,6 +134,8 @@ codes! {
     AfterFailed = "after_failed",
     /// The other homeserver cannot be reached from here.
     UnknownServer = "unknown_server",
+    /// Another transaction has had that id.
+    TransactionReused = "transaction_reused",
     /// Too many requests.
     RateLimited = "rate_limited",
     /// Too many failed log-ins.

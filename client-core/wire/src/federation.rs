@@ -9,9 +9,7 @@ use uuid::Uuid;
 
 use crate::{
     Address, CipherKind, Code, Content, DeviceContent, DeviceId, ErrorBody, InvalidBase64, MESSAGE_IDS_MAX,
-    MessageContent, MessageId, State, Timestamp,
-    binary::Text,
-    client_frame::DeviceMembers,
+    MessageContent, MessageId, State, Timestamp, binary::Text, client_frame::DeviceMembers,
 };
 
 /// The most envelopes of a transaction.

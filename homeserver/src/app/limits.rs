@@ -22,6 +22,13 @@ use crate::{
 /// The most callers that one limit remembers; the least recently seen go first.
 const CALLERS_MAX: u64 = 100_000;
 
+/// How many requesters of a domain may claim the bundles of one account as often as one may.
+const REQUESTERS_OF_DOMAIN: u32 = 4;
+
+/// The servers of one domain that are met in an hour because they ask: an organisation has a few, whoever invents names has
+/// as many as they like.
+const MEETINGS_PER_HOUR: NonZeroU32 = NonZeroU32::new(20).unwrap();
+
 /// Wrong passwords are counted together as long as no such time lies between two of them.
 const FAILURES_REMEMBERED: Duration = Duration::from_mins(15);
 
@@ -38,8 +45,26 @@ pub enum Limit {
     Claim,
     /// Bundles of one account that one other claims.
     ClaimTarget,
+    /// Bundles that an account of another homeserver claims.
+    RemoteClaim,
+    /// Bundles of one account that one of another homeserver claims.
+    RemoteClaimTarget,
+    /// Bundles that another homeserver claims, for whomever.
+    PeerClaim,
+    /// Bundles that all homeservers below one registered domain claim.
+    DomainClaim,
+    /// Bundles of one account that all homeservers below one registrable domain claim.
+    DomainClaimTarget,
+    /// Homeservers below one registrable domain that are met by what they ask.
+    Meeting,
     /// Directory searches of an account.
     Search,
+    /// Names that all homeservers below one registered domain look up.
+    DomainSearch,
+    /// Requests of another homeserver.
+    Peer,
+    /// Requests of all homeservers below one registered domain.
+    Domain,
 }
 
 /// The limits of a server; with `limits.enabled = false` everything passes.
@@ -52,7 +77,17 @@ pub struct Limits {
     login: Keyed,
     claim: Keyed,
     claim_target: Keyed,
+    remote_claim: Keyed,
+    remote_claim_target: Keyed,
+    peer_claim: Keyed,
+    domain_claim: Keyed,
+    domain_claim_target: Keyed,
+    meeting: Keyed,
     search: Keyed,
+    domain_search: Keyed,
+    peer: Keyed,
+    domain: Keyed,
+    strangers: Strangers,
     lockouts: Lockouts,
     frames: Quota,
 }
@@ -63,6 +98,12 @@ pub struct FrameLimit(DefaultDirectRateLimiter);
 struct Keyed {
     quota: Quota,
     callers: Cache<u64, Arc<DefaultDirectRateLimiter>>,
+}
+
+/// Sources of requests that nobody could be shown to have signed.
+struct Strangers {
+    failures: Keyed,
+    shut_out: Cache<u64, Instant>,
 }
 
 struct Lockouts {
@@ -83,7 +124,20 @@ impl Limits {
             login: Keyed::new(Quota::per_minute(count(limits.logins_per_minute))),
             claim: Keyed::new(Quota::per_minute(count(limits.claims_per_minute))),
             claim_target: Keyed::new(Quota::per_minute(count(limits.claims_per_target_per_minute))),
+            // Apart from those of our own accounts: made-up names elsewhere must not push these out of memory.
+            remote_claim: Keyed::new(Quota::per_minute(count(limits.claims_per_minute))),
+            remote_claim_target: Keyed::new(Quota::per_minute(count(limits.claims_per_target_per_minute))),
+            peer_claim: Keyed::new(Quota::per_minute(count(limits.peer_claims_per_minute))),
+            domain_claim_target: Keyed::new(Quota::per_minute(count(
+                limits.claims_per_target_per_minute.saturating_mul(REQUESTERS_OF_DOMAIN),
+            ))),
+            meeting: Keyed::new(Quota::per_hour(MEETINGS_PER_HOUR)),
+            domain_claim: Keyed::new(Quota::per_minute(count(limits.domain_claims_per_minute))),
             search: Keyed::new(Quota::per_minute(count(limits.searches_per_minute))),
+            domain_search: Keyed::new(Quota::per_minute(count(limits.domain_searches_per_minute))),
+            peer: Keyed::new(Quota::per_second(count(limits.peer_requests_per_second))),
+            domain: Keyed::new(Quota::per_second(count(limits.domain_requests_per_second))),
+            strangers: Strangers::new(limits.peer_failures_per_minute),
             lockouts: Lockouts::new(limits.login_failures, Duration::from_secs(limits.lockout_seconds.into())),
             frames: Quota::per_second(count(limits.frames_per_second)),
         }
@@ -128,6 +182,26 @@ impl Limits {
         self.lockouts.failures.invalidate(&self.hasher.hash_one(key));
     }
 
+    /// Refuses a source whose requests kept failing to show which homeserver they are from: 429 `rate_limited`, with the
+    /// time until the next is looked at.
+    pub fn check_stranger(&self, key: &impl Hash) -> Result<()> {
+        let until = self.strangers.shut_out.get(&self.hasher.hash_one(key));
+        match until.and_then(|until| until.checked_duration_since(Instant::now())) {
+            Some(left) if self.enabled => {
+                let text = "too many requests from there that no homeserver could be shown to have signed; wait before the next";
+                Err(Error::temporary(Code::RateLimited, text, seconds(left)))
+            }
+            _ => Ok(()),
+        }
+    }
+
+    /// A request that failed so; one too many, and the next are not looked at for a while.
+    pub fn record_stranger(&self, key: &impl Hash) {
+        if self.enabled {
+            self.strangers.record(self.hasher.hash_one(key));
+        }
+    }
+
     /// The limit for a new socket's frames; `None` when there is none.
     pub fn frames(&self) -> Option<FrameLimit> {
         self.enabled.then(|| FrameLimit(RateLimiter::direct(self.frames)))
@@ -140,7 +214,16 @@ impl Limits {
             Limit::Login => &self.login,
             Limit::Claim => &self.claim,
             Limit::ClaimTarget => &self.claim_target,
+            Limit::RemoteClaim => &self.remote_claim,
+            Limit::RemoteClaimTarget => &self.remote_claim_target,
+            Limit::PeerClaim => &self.peer_claim,
+            Limit::DomainClaim => &self.domain_claim,
+            Limit::DomainClaimTarget => &self.domain_claim_target,
+            Limit::Meeting => &self.meeting,
             Limit::Search => &self.search,
+            Limit::DomainSearch => &self.domain_search,
+            Limit::Peer => &self.peer,
+            Limit::Domain => &self.domain,
         }
     }
 }
@@ -161,6 +244,19 @@ impl Keyed {
     fn check(&self, caller: u64) -> Result<(), Duration> {
         let limiter = self.callers.get_with(caller, || Arc::new(RateLimiter::direct(self.quota)));
         limiter.check().map_err(|until| until.wait_time_from(DefaultClock::default().now()))
+    }
+}
+
+impl Strangers {
+    fn new(failures_per_minute: u32) -> Self {
+        let quota = Quota::per_minute(count(failures_per_minute));
+        Self { failures: Keyed::new(quota), shut_out: bounded(quota.burst_size_replenished_in()) }
+    }
+
+    fn record(&self, key: u64) {
+        if let Err(wait) = self.failures.check(key) {
+            self.shut_out.insert(key, Instant::now() + wait);
+        }
     }
 }
 
@@ -224,6 +320,18 @@ mod tests {
         lockouts.record(1);
         assert!(lockouts.locked.get(&1).is_some());
         assert!(lockouts.locked.get(&2).is_none());
+    }
+
+    #[test]
+    fn one_failure_too_many_shuts_a_stranger_out_until_the_next_is_allowed() {
+        let strangers = Strangers::new(2);
+        let shut_out = |key| strangers.shut_out.get(&key).is_some_and(|until| until > Instant::now());
+        for _ in 0..2 {
+            strangers.record(1);
+            assert!(!shut_out(1));
+        }
+        strangers.record(1);
+        assert!(shut_out(1) && !shut_out(2));
     }
 
     #[test]

@@ -159,9 +159,9 @@ pub enum RegistrationMode {
 #[derive(Debug, Clone, Config)]
 #[config(layer_attr(serde(deny_unknown_fields)))]
 pub struct Federation {
-    /// Whether messages go to and come from other servers. This version publishes
-    /// this server's keys and where it is, and exchanges no messages yet: those to
-    /// other servers are refused. false hides the keys, too.
+    /// Whether messages go to and come from other servers. They find this one, and its
+    /// keys, at its name; see docs/federation.md for DNS, TLS and firewalls. false keeps
+    /// all messages inside, and hides the keys, too.
     #[config(default = false)]
     pub enabled: bool,
 
@@ -193,6 +193,13 @@ pub struct Federation {
     #[config(default = [])]
     pub deny: Vec<ServerPattern>,
 
+    /// What other servers may find out about who is here. "exact": whether there is an
+    /// account of a whole name, which they must know to write to anyone. "prefix": also
+    /// which names begin alike, so that their users find yours as they type, and anyone
+    /// who runs a server can list them all.
+    #[config(default = "exact")]
+    pub directory: RemoteDirectory,
+
     /// Private networks in which other servers may be reached, like ["10.20.0.0/16"].
     /// All others stay refused, so that no name on the internet can make this server
     /// call machines inside yours: keep the networks small.
@@ -206,6 +213,16 @@ pub struct Federation {
     /// Default: none.
     #[config(validate = parse::path)]
     pub ca_file: Option<PathBuf>,
+}
+
+/// What other servers may find out about who is here.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum RemoteDirectory {
+    /// Whether there is an account of a whole name.
+    Exact,
+    /// Also which names begin alike.
+    Prefix,
 }
 
 /// Files to serve HTTPS with.
@@ -251,8 +268,9 @@ pub struct Limits {
     #[config(default = 60, validate = parse::positive)]
     pub lockout_seconds: u32,
 
-    /// Key bundles one account may claim a minute. Each claim uses up one of the
-    /// receiver's one-time keys; too low delays first messages to many people.
+    /// Key bundles one account, of this server or another, may claim a minute. Each claim
+    /// uses up one of the receiver's one-time keys; too low delays first messages to many
+    /// people.
     #[config(default = 60, validate = parse::positive)]
     pub claims_per_minute: u32,
 
@@ -261,14 +279,52 @@ pub struct Limits {
     #[config(default = 30, validate = parse::positive)]
     pub claims_per_target_per_minute: u32,
 
+    /// Key bundles one other homeserver may claim a minute for all its users together. Too
+    /// low delays first messages from a large server; too high lets one take everybody's
+    /// one-time keys, but for the reserve.
+    #[config(default = 600, validate = parse::positive)]
+    pub peer_claims_per_minute: u32,
+
+    /// The same for all homeservers below one registered domain together.
+    #[config(default = 1_200, validate = parse::positive)]
+    pub domain_claims_per_minute: u32,
+
+    /// One-time keys of each kind that every device keeps for users of this server. Other
+    /// servers get bundles without a one-time key when no more are left. Too low lets one
+    /// of them take those too; too high gives its users such bundles all the time.
+    #[config(default = 20)]
+    pub remote_claims_reserve: u32,
+
+    /// Names a minute that all homeservers below one registered domain together may look
+    /// up here. Too low hides your users from a large server's search; too high lets one
+    /// try out many names.
+    #[config(default = 600, validate = parse::positive)]
+    pub domain_searches_per_minute: u32,
+
     /// Directory searches a minute for one account. Too high lets a member copy the
     /// whole directory; too low makes search-as-you-type stutter.
     #[config(default = 120, validate = parse::positive)]
     pub searches_per_minute: u32,
 
-    /// Requests a second from one source, over all routes.
+    /// Requests a second from one source, over all routes but those of other homeservers.
     #[config(default = 50, validate = parse::positive)]
     pub requests_per_second: u32,
+
+    /// Requests a second from one other homeserver; it gathers up to 100 messages in one.
+    /// Too low delays messages of a large server; too high lets it take the processor.
+    #[config(default = 1000, validate = parse::positive)]
+    pub peer_requests_per_second: u32,
+
+    /// The same for all homeservers below one registered domain together: names below it
+    /// cost their owner nothing.
+    #[config(default = 2000, validate = parse::positive)]
+    pub domain_requests_per_second: u32,
+
+    /// Requests a minute from one source that claim to be another homeserver's and cannot
+    /// be shown to be. Too low shuts out servers that share an address with a stranger;
+    /// too high lets a stranger make this server look for many that do not exist.
+    #[config(default = 60, validate = parse::positive)]
+    pub peer_failures_per_minute: u32,
 
     /// Frames a second on one WebSocket. Too low slows a client that re-sends its
     /// outbox after an outage; too high lets one client take the server's processor.

@@ -17,7 +17,8 @@ type Body = Result<Bytes, BytesRejection>;
     security(("accessToken" = ["keys:read"])), params(("name" = String, description = "A name or an address")),
     responses(
         (status = 200, body = Data<ClaimedBundle>),
-        (status = 404, body = ErrorBody, description = "No such account, or it has published no keys"),
+        (status = 404, body = ErrorBody, description = "No such account, it has published no keys, or its homeserver cannot be reached"),
+        (status = 422, body = ErrorBody, description = "The account's homeserver gave keys that cannot be used, or refused"),
         (status = 410, body = ErrorBody, description = "The account is revoked"),
         (status = 429, body = ErrorBody)
     ))]

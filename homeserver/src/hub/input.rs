@@ -1,8 +1,8 @@
 //! What happens to a mailbox.
 
-use std::sync::Arc;
+use std::{sync::Arc, time::Duration};
 
-use missive_wire::{Code, Delivered, KeysLow, MessageId, State, StatusUpdate};
+use missive_wire::{Code, Delivered, KeysLow, MessageId, PeerIncarnation, State, StatusUpdate};
 use tokio::sync::oneshot;
 use uuid::Uuid;
 
@@ -18,6 +18,8 @@ pub enum Input {
         message: Arc<Delivered>,
         /// Hears what became of it.
         reply: Reply,
+        /// How long it may wait in memory for the device's `received` before it is stored.
+        wait: Duration,
     },
     /// The device connected. A link that was there before is told 4409.
     Connect(Link),
@@ -49,6 +51,8 @@ pub enum Input {
     LookAgain,
     /// One-time keys run low.
     Keys(KeysLow),
+    /// Another server was restored.
+    PeerRestored(PeerIncarnation),
     /// That session has ended: its link closes with 4401.
     EndSession(Uuid),
     /// Every session has ended.

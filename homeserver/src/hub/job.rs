@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use missive_wire::{Code, Delivered, MessageId, State};
+use missive_wire::{Code, Delivered, MessageId, State, StatusEnvelope};
 
 use crate::model::{MessageSelector, NewStatus, SettledRow, StoredMessage, StoredStatus};
 
@@ -39,6 +39,8 @@ pub enum Op {
     Settle(MessageSelector, State, Option<Code>),
     /// Keep a status for a message's sender.
     PutStatus(NewStatus),
+    /// Keep a status of one message for the homeserver of its sender.
+    TellElsewhere(StatusEnvelope),
     /// Forget statuses.
     AcknowledgeStatuses(Vec<MessageId>, Option<State>),
 }

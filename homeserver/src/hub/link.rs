@@ -2,7 +2,7 @@
 
 use std::{collections::VecDeque, sync::Arc};
 
-use missive_wire::{MessageId, ServerFrame, State, StatusUpdate};
+use missive_wire::{MessageId, PeerIncarnation, ServerFrame, State, StatusUpdate};
 use uuid::Uuid;
 
 use super::{Link, Outgoing, Reading, WINDOW, statuses::Statuses};
@@ -230,6 +230,13 @@ impl Connected {
     pub(super) fn tell_status(&mut self, status: StatusUpdate) {
         if self.greeted {
             self.broken |= !self.statuses.tell(status, &self.link.frames);
+        }
+    }
+
+    /// Another server was restored. Whoever is greeted later is told right after the greeting.
+    pub(super) fn tell_restored(&mut self, peer: PeerIncarnation) {
+        if self.greeted {
+            self.send(Outgoing::Frame(Box::new(ServerFrame::PeerIncarnation { peer_incarnation: peer })));
         }
     }
 

@@ -12,7 +12,7 @@
 
 use std::{collections::VecDeque, sync::Arc, time::Duration};
 
-use missive_wire::{Address, Code, Delivered, ServerFrame, State};
+use missive_wire::{Address, Code, Delivered, ServerFrame, State, StatusEnvelope};
 use tokio::{sync::oneshot, time::Instant};
 
 use super::{
@@ -26,8 +26,11 @@ use crate::model::{DeviceKey, MessageSelector, NewStatus, PendingRow, SettledRow
 /// The most unacknowledged messages towards a device.
 pub const WINDOW: usize = 64;
 
-/// How long a message may wait in memory for the device's `received` before it is stored.
+/// How long a message of a connected sender may wait in memory for the device's `received` before it is stored.
 pub const WAIT: Duration = Duration::from_millis(300);
+
+/// How long one of another homeserver's transaction may: its sender waits for the whole transaction.
+pub const WAIT_OF_TRANSACTION: Duration = Duration::from_millis(5);
 
 /// How many writes may wait for the database.
 const QUEUE: usize = 1024;
@@ -64,7 +67,7 @@ impl Mailbox {
     /// Takes an input.
     pub fn input(&mut self, input: Input, now: Instant) {
         match input {
-            Input::Deliver { message, reply } => self.deliver(message, reply, now),
+            Input::Deliver { message, reply, wait } => self.deliver(message, reply, now + wait),
             Input::Connect(link) => self.connect(link),
             Input::Disconnect(id) => self.disconnect(id),
             Input::Settle { which, state, code, done } => self.settle(which, state, code, done),
@@ -89,6 +92,11 @@ impl Mailbox {
                     link.send(Outgoing::Frame(Box::new(ServerFrame::Keys { keys })));
                 }
             }
+            Input::PeerRestored(peer) => {
+                if let Some(link) = &mut self.link {
+                    link.tell_restored(peer);
+                }
+            }
             Input::EndSession(session) => {
                 if self.link.as_ref().is_some_and(|link| link.session() == session) {
                     self.close(4401, "the session has ended");
@@ -105,10 +113,10 @@ impl Mailbox {
 
     /// When [`Mailbox::expire`] has something to do.
     pub fn deadline(&self) -> Option<Instant> {
-        self.window.front().map(|oldest| oldest.until)
+        self.window.iter().map(|one| one.until).min()
     }
 
-    /// Spills the window if its oldest message has waited long enough.
+    /// Spills the window if one of its messages has waited long enough.
     pub fn expire(&mut self, now: Instant) {
         if self.deadline().is_some_and(|until| until <= now) {
             self.spill();
@@ -186,17 +194,18 @@ impl Mailbox {
         quiet && self.link.as_ref().is_some_and(Connected::is_drained)
     }
 
-    fn deliver(&mut self, message: Arc<Delivered>, reply: Reply, now: Instant) {
+    fn deliver(&mut self, message: Arc<Delivered>, reply: Reply, until: Instant) {
         if reply.is_held() {
             reply.tell(Outcome::AfterFailed);
             return;
         }
         if let Some(copy) = self.window.iter_mut().find(|one| same(&one.message, &message)) {
             copy.replies.push(reply);
+            copy.until = copy.until.min(until);
             return;
         }
         if self.is_online() && self.window.len() < WINDOW && self.send_message(&message) {
-            self.window.push_back(InFlight { message, replies: vec![reply], until: now + WAIT });
+            self.window.push_back(InFlight { message, replies: vec![reply], until });
             return;
         }
         self.spill();
@@ -252,7 +261,7 @@ impl Mailbox {
     /// The device refuses a message of the window: its sender is told durably, as of a stored one.
     fn refuse(&mut self, one: InFlight, state: State, code: Option<Code>) {
         let Some(account) = one.message.sender_id else {
-            answer(one.replies, Outcome::Settled);
+            self.refuse_elsewhere(one, state, code);
             return;
         };
         let device = DeviceKey { account, device: one.message.sender_device };
@@ -260,6 +269,19 @@ impl Mailbox {
         let notice = Notice { device, status: update(vec![message_id], state, &self.address, code) };
         let op = Op::PutStatus(NewStatus { device, message_id, state, sender, code });
         self.queue.push_back(Queued { replies: one.replies, notice: Some(notice), ..Queued::of(op) });
+    }
+
+    /// The device refuses a message of another homeserver's user: that homeserver is told durably.
+    fn refuse_elsewhere(&mut self, one: InFlight, state: State, code: Option<Code>) {
+        let status = StatusEnvelope {
+            message_ids: vec![one.message.id],
+            state,
+            code,
+            sender: self.address.clone(),
+            receiver: one.message.sender.clone(),
+            receiver_device: one.message.sender_device,
+        };
+        self.queue.push_back(Queued { replies: one.replies, ..Queued::of(Op::TellElsewhere(status)) });
     }
 
     /// A read is done, or a job failed.

@@ -2,7 +2,7 @@
 
 use missive_wire::{Address, Code, MessageId, State, StatusUpdate};
 
-use crate::model::DeviceKey;
+use crate::model::{DeviceKey, NewStatus};
 
 /// A status for another device, to be passed to its mailbox if that is awake.
 #[derive(Debug, PartialEq, Eq)]
@@ -11,6 +11,14 @@ pub struct Notice {
     pub device: DeviceKey,
     /// What became of it.
     pub status: StatusUpdate,
+}
+
+impl Notice {
+    /// Of a status that was stored.
+    pub fn of(status: NewStatus) -> Self {
+        let NewStatus { device, message_id, state, sender, code } = status;
+        Self { device, status: update(vec![message_id], state, &sender, code) }
+    }
 }
 
 /// A status as the message's sender is told it.
@@ -22,12 +30,13 @@ pub(super) fn update(ids: Vec<MessageId>, state: State, sender: &Address, code: 
 }
 
 /// Joins notices to the same device that say the same.
-pub(super) fn merge(notices: Vec<Notice>) -> Vec<Notice> {
+pub fn merge(notices: Vec<Notice>) -> Vec<Notice> {
     let mut merged: Vec<Notice> = Vec::new();
     for notice in notices {
         let alike = |one: &&mut Notice| {
             one.device == notice.device
                 && one.status.state == notice.status.state
+                && one.status.sender == notice.status.sender
                 && one.status.code == notice.status.code
                 && one.status.ids().count() < missive_wire::MESSAGE_IDS_MAX
         };

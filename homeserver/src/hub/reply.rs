@@ -1,11 +1,12 @@
-//! What becomes of a message: each device's mailbox tells of its copy, and the last to tell has the sender's socket told.
+//! What becomes of a message: each device's mailbox tells of its copy, and the last to tell has the sender told: the socket
+//! that the message came from, or the transaction of another homeserver.
 
 use std::sync::{Arc, Mutex, PoisonError};
 
-use missive_wire::{Address, MessageId};
-use uuid::Uuid;
+use missive_wire::{Address, ErrorBody, MessageId, ServerError, ServerFrame};
+use tokio::sync::oneshot;
 
-use super::{Frames, Outgoing, Turns};
+use super::{Frames, Outgoing, Towards, Turns};
 
 /// What became of a message handed to a mailbox. What any copy lacks, the message lacks: of the copies' outcomes the
 /// first in this order counts.
@@ -27,19 +28,27 @@ pub enum Outcome {
     Settled,
 }
 
-/// A message that is with the mailboxes of its receiver's devices.
+/// A message that is with the mailboxes of its receiver's devices, or with the lane to their homeserver.
 #[derive(Debug)]
 pub struct Sending {
     id: MessageId,
-    receiver: Address,
-    account: Uuid,
+    towards: Towards,
     /// Whether its sender knows the id, and so can send it again.
     comes_again: bool,
     turns: Arc<Turns>,
-    /// Its place among the socket's messages.
+    /// Its place among those that share the turns.
     place: u64,
-    sender: Frames,
+    sender: Sender,
     copies: Mutex<Copies>,
+}
+
+/// Who is told what became of a message.
+#[derive(Debug)]
+enum Sender {
+    /// A socket's queue, which tells of the receiver at that address.
+    Socket(Frames, Address),
+    /// Whoever answers a transaction.
+    Transaction(Mutex<Option<oneshot::Sender<Outcome>>>),
 }
 
 #[derive(Debug)]
@@ -62,24 +71,49 @@ pub struct SentBy<'a> {
 }
 
 impl Sending {
-    /// A message to an account of that id and address, in so many copies. One whose sender gave it no id (`given` is
+    /// A message of a socket to a receiver of that address, in so many copies. One whose sender gave it no id (`given` is
     /// `None`) cannot come again, and so holds nothing up.
     pub fn start(
         by: SentBy<'_>,
-        (account, receiver): (Uuid, Address),
+        (towards, receiver): (Towards, Address),
         (given, id): (Option<MessageId>, MessageId),
         copies: usize,
     ) -> Vec<Reply> {
-        let sending = Arc::new(Self {
+        let sender = Sender::Socket(by.frames.clone(), receiver);
+        Self::of(sender, by.turns, towards, id, copies).comes_again(given.is_some()).replies(copies)
+    }
+
+    /// A message of another homeserver's transaction to an account, in so many copies; `turns` are its pair's. The outcome
+    /// is told once.
+    pub fn of_transaction(
+        turns: &Arc<Turns>,
+        towards: Towards,
+        id: MessageId,
+        copies: usize,
+    ) -> (Vec<Reply>, oneshot::Receiver<Outcome>) {
+        let (sender, outcome) = oneshot::channel();
+        let sender = Sender::Transaction(Mutex::new(Some(sender)));
+        (Self::of(sender, turns, towards, id, copies).replies(copies), outcome)
+    }
+
+    fn of(sender: Sender, turns: &Arc<Turns>, towards: Towards, id: MessageId, copies: usize) -> Self {
+        Self {
             id,
-            receiver,
-            account,
-            comes_again: given.is_some(),
-            turns: by.turns.clone(),
-            place: by.turns.next_place(),
-            sender: by.frames.clone(),
+            towards,
+            comes_again: true,
+            turns: turns.clone(),
+            place: turns.next_place(),
+            sender,
             copies: Mutex::new(Copies { open: copies, outcome: Outcome::Settled }),
-        });
+        }
+    }
+
+    fn comes_again(self, comes_again: bool) -> Self {
+        Self { comes_again, ..self }
+    }
+
+    fn replies(self, copies: usize) -> Vec<Reply> {
+        let sending = Arc::new(self);
         std::iter::repeat_with(|| Reply(Some(sending.clone()))).take(copies).collect()
     }
 
@@ -87,15 +121,24 @@ impl Sending {
     /// failed which the same device sent over an earlier socket.
     fn tell(&self, outcome: Outcome) {
         if self.comes_again && matches!(outcome, Outcome::Full | Outcome::Failed | Outcome::AfterFailed) {
-            self.turns.fail_at(self.account, self.id, self.place);
+            self.turns.fail_at(self.towards.clone(), self.id, self.place);
         }
         let mut copies = self.copies.lock().unwrap_or_else(PoisonError::into_inner);
         copies.open -= 1;
         copies.outcome = copies.outcome.min(outcome);
         let (open, outcome) = (copies.open, copies.outcome);
         drop(copies);
-        if open == 0 {
-            self.sender.answer(Outgoing::Told(self.id, self.receiver.clone(), outcome));
+        if open > 0 {
+            return;
+        }
+        match &self.sender {
+            Sender::Socket(frames, receiver) => frames.answer(Outgoing::Told(self.id, receiver.clone(), outcome)),
+            Sender::Transaction(waiting) => {
+                if let Some(waiting) = waiting.lock().unwrap_or_else(PoisonError::into_inner).take() {
+                    // Nobody waits for it once the other homeserver has hung up.
+                    let _ = waiting.send(outcome);
+                }
+            }
         }
     }
 }
@@ -103,7 +146,18 @@ impl Sending {
 impl Reply {
     /// Whether an earlier message of the same socket to the same account failed meanwhile.
     pub(super) fn is_held(&self) -> bool {
-        self.0.as_ref().is_some_and(|sending| sending.turns.held(sending.account).is_some())
+        self.0.as_ref().is_some_and(|sending| sending.turns.held(&sending.towards).is_some())
+    }
+
+    /// The receiver's homeserver will never take the message. Its sender's socket is told why, as an answer to the
+    /// message's frame.
+    pub(super) fn refuse(mut self, error: ErrorBody) {
+        let Some(sending) = self.0.take() else { return };
+        if let Sender::Socket(frames, _) = &sending.sender {
+            let ErrorBody { error, code, details } = error;
+            let error = ServerError { error, code, id: Some(sending.id), details };
+            frames.answer(Outgoing::Answer(Box::new(ServerFrame::Error(error))));
+        }
     }
 
     /// Tells the outcome. A sender that is gone will send the message again.

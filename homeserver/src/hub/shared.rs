@@ -25,6 +25,8 @@ struct State {
     mailbox: Mailbox,
     /// Whether a driver runs.
     driven: bool,
+    /// Until when it waits.
+    waits_until: Option<Instant>,
     /// Whether it fell asleep: the next input needs a new mailbox.
     asleep: bool,
 }
@@ -64,7 +66,7 @@ pub enum Step {
 
 impl SharedMailbox {
     pub(super) fn new(device: DeviceKey, mailbox: Mailbox) -> Self {
-        let state = Mutex::new(State { mailbox, driven: false, asleep: false });
+        let state = Mutex::new(State { mailbox, driven: false, waits_until: None, asleep: false });
         Self { device, state, job: Notify::new(), room: Notify::new() }
     }
 
@@ -98,7 +100,8 @@ impl SharedMailbox {
 
     fn given(&self, mut state: MutexGuard<'_, State>, end: End) -> Given {
         let wants_job = state.mailbox.wants_job();
-        if wants_job && state.driven {
+        let sooner = state.mailbox.deadline().zip(state.waits_until).is_some_and(|(deadline, until)| deadline < until);
+        if (wants_job || sooner) && state.driven {
             self.job.notify_one();
         }
         let start_driver = !state.driven && (wants_job || state.mailbox.deadline().is_some());
@@ -118,7 +121,8 @@ impl SharedMailbox {
         if let Some(job) = state.mailbox.next_job() {
             return Step::Run(job);
         }
-        if let Some(deadline) = state.mailbox.deadline() {
+        state.waits_until = state.mailbox.deadline();
+        if let Some(deadline) = state.waits_until {
             return Step::Wait(deadline);
         }
         state.driven = false;

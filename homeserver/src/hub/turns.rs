@@ -6,20 +6,29 @@ use std::{
     sync::{Mutex, MutexGuard, PoisonError},
 };
 
-use missive_wire::MessageId;
+use missive_wire::{Address, MessageId};
 use uuid::Uuid;
 
 /// The receivers that a failed message may hold up; while there are so many, every message is.
 const FAILED_MAX: usize = 1024;
 
-/// The first message to each account that failed for now. `None` stands for a receiver that could not be looked up: every
+/// The first message to each receiver that failed for now. `None` stands for a receiver that could not be looked up: every
 /// message waits for that one.
 #[derive(Debug, Default)]
 pub struct Turns(Mutex<Failed>);
 
+/// Whom a message is for.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub enum Towards {
+    /// An account of this homeserver.
+    Account(Uuid),
+    /// An address of another.
+    Elsewhere(Address),
+}
+
 #[derive(Debug, Default)]
 struct Failed {
-    first: HashMap<Option<Uuid>, First>,
+    first: HashMap<Option<Towards>, First>,
     /// How many messages the socket has sent.
     sent: u64,
 }
@@ -41,18 +50,18 @@ pub enum Held {
 }
 
 impl Turns {
-    /// A message failed for now before it came to a mailbox. Where an earlier one to the same account did, that one stays
-    /// the first.
-    pub fn fail(&self, account: Option<Uuid>, id: MessageId) {
+    /// A message failed for now before it came to a mailbox or lane. Where an earlier one to the same receiver did, that
+    /// one stays the first.
+    pub fn fail(&self, towards: Option<Towards>, id: MessageId) {
         let mut failed = self.lock();
         let place = failed.next_place();
-        failed.put(account, First { id, place });
+        failed.put(towards, First { id, place });
     }
 
     /// A message failed for now in a mailbox; its place is where the socket sent it. The mailboxes of several devices may
     /// tell of failures in another order than the messages were sent in.
-    pub(super) fn fail_at(&self, account: Uuid, id: MessageId, place: u64) {
-        self.lock().put(Some(account), First { id, place });
+    pub(super) fn fail_at(&self, towards: Towards, id: MessageId, place: u64) {
+        self.lock().put(Some(towards), First { id, place });
     }
 
     /// The place of the socket's next message.
@@ -65,10 +74,13 @@ impl Turns {
         self.lock().first.retain(|_, first| first.id != id);
     }
 
-    /// What a message to that account must wait for.
-    pub fn held(&self, account: Uuid) -> Option<Held> {
+    /// What a message to that receiver must wait for.
+    pub fn held(&self, towards: &Towards) -> Option<Held> {
         let failed = &self.lock().first;
-        match failed.get(&None).or_else(|| failed.get(&Some(account))) {
+        if failed.is_empty() {
+            return None;
+        }
+        match failed.get(&None).or_else(|| failed.get(&Some(towards.clone()))) {
             Some(first) => Some(Held::By(first.id)),
             None => (failed.len() >= FAILED_MAX).then_some(Held::ByMany),
         }
@@ -85,8 +97,8 @@ impl Failed {
         self.sent
     }
 
-    fn put(&mut self, account: Option<Uuid>, failed: First) {
-        let first = self.first.entry(account).or_insert(failed);
+    fn put(&mut self, towards: Option<Towards>, failed: First) {
+        let first = self.first.entry(towards).or_insert(failed);
         if failed.place < first.place {
             *first = failed;
         }

@@ -15,6 +15,10 @@ pub enum ControlKind {
     Stored,
     /// This server's federation keys changed: read them again. It is of no account.
     FederationKeysChanged,
+    /// An admin changed what is trusted of another server: forget what is remembered of others. It is of no account.
+    PeersChanged,
+    /// Another server was restored from a backup. It is of no account.
+    PeerRestored,
 }
 
 /// Something that every server on the database must hear of within a second.
@@ -40,6 +44,8 @@ impl ControlKind {
             Self::AccountChanged => "account_changed",
             Self::Stored => "stored",
             Self::FederationKeysChanged => "federation_keys_changed",
+            Self::PeersChanged => "peers_changed",
+            Self::PeerRestored => "peer_restored",
         }
     }
 
@@ -52,6 +58,8 @@ impl ControlKind {
             Self::AccountChanged,
             Self::Stored,
             Self::FederationKeysChanged,
+            Self::PeersChanged,
+            Self::PeerRestored,
         ];
         kinds.into_iter().find(|kind| kind.as_str() == text)
     }

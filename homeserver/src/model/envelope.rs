@@ -1,6 +1,8 @@
-use missive_wire::{Address, DeviceId, Envelope, MessageEnvelope, MessageId, ServerName, State, StatusEnvelope};
+use missive_wire::{Address, Code, DeviceId, Envelope, MessageEnvelope, MessageId, ServerName, State, StatusEnvelope};
 use sha2::{Digest as _, Sha256};
 use uuid::Uuid;
+
+use super::{DeviceKey, NewStatus};
 
 /// How many lanes lead to each other homeserver.
 pub const LANES: u8 = 8;
@@ -105,5 +107,14 @@ impl EnvelopeKey {
             && self.device == other.device
             && self.receiver_device == other.receiver_device
             && self.receiver == other.receiver
+    }
+}
+
+impl OutboxRow {
+    /// What the device that sent the message is told of it; nothing of a status.
+    pub fn status(&self, state: State, code: Option<Code>) -> Option<NewStatus> {
+        let EnvelopeKey { account, device, ref receiver, message_id, .. } = self.key;
+        let device = DeviceKey { account, device: device? };
+        Some(NewStatus { device, message_id, state, sender: receiver.clone(), code })
     }
 }

@@ -1,7 +1,7 @@
-use missive_wire::{Address, Code, Delivered, DeviceId, MessageId, State};
+use missive_wire::{Address, Code, Delivered, DeviceId, MessageId, ServerName, State, StatusEnvelope};
 use uuid::Uuid;
 
-use super::DeviceKey;
+use super::{DeviceKey, NewEnvelope};
 
 /// A message in the pending store.
 #[derive(Debug, Clone)]
@@ -38,13 +38,15 @@ pub enum MessageSelector {
     Row(PendingRow),
 }
 
-/// A pending message that was settled: its row is gone, its sender's status stored.
+/// A pending message that was settled: its row is gone, its sender's status stored, here or on its way.
 #[derive(Debug, Clone)]
 pub struct SettledRow {
     /// Its place in the device's order.
     pub seq: i64,
     /// The sending device, if it is of this homeserver: the status waits for it.
     pub sender: Option<DeviceKey>,
+    /// Who sent it, if it came from another homeserver: the status is on its way there.
+    pub elsewhere: Option<Address>,
     /// Which message.
     pub message_id: MessageId,
 }
@@ -99,5 +101,30 @@ impl PendingRow {
     /// The device that sent it, if it is of this homeserver.
     pub fn sending_device(&self) -> Option<DeviceKey> {
         self.sender_id.map(|account| DeviceKey { account, device: self.sender_device })
+    }
+
+    /// The account that sent it, if it is of another homeserver than `own`.
+    pub fn elsewhere(&self, own: &ServerName) -> Option<&Address> {
+        Some(&self.sender).filter(|sender| self.sender_id.is_none() && sender.server != *own)
+    }
+
+    /// What the sender's homeserver is told once it is settled, if that is another than `speaker`'s. `account` is the
+    /// speaker's, who received the message.
+    pub fn status_elsewhere(
+        &self,
+        account: Uuid,
+        speaker: &Address,
+        state: State,
+        code: Option<Code>,
+    ) -> Option<NewEnvelope> {
+        let status = StatusEnvelope {
+            message_ids: vec![self.message_id],
+            state,
+            code,
+            sender: speaker.clone(),
+            receiver: self.elsewhere(&speaker.server)?.clone(),
+            receiver_device: self.sender_device,
+        };
+        Some(NewEnvelope::status(account, self.message_id, &status))
     }
 }

@@ -6,8 +6,9 @@ use std::{
     str::FromStr,
 };
 
-use missive_wire::{ServerName, Timestamp};
+use missive_wire::{PeerIncarnation, ServerKeys, ServerName, Timestamp};
 use serde::{Deserialize, Serialize};
+use uuid::Uuid;
 
 /// Which servers are meant: `two.example` (on any port), `two.example:8448` (on that port only), `*.two.example` (every
 /// name below it, not itself), or `*` (all).
@@ -52,6 +53,58 @@ pub struct PinnedKey {
     pub valid_until: Timestamp,
     /// Where the server says that it ends sooner, since it has been replaced.
     pub ends_at: Timestamp,
+}
+
+/// What another server publishes of its keys, that nothing it had before explains. An admin accepts it, or does not.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Unexplained {
+    /// When it was first seen.
+    pub noticed_at: Timestamp,
+    /// What is unexplained of it, in words.
+    pub changes: Vec<String>,
+    /// All that the server publishes of its keys.
+    pub keys: ServerKeys,
+}
+
+/// Another server whose keys were met, as it is stored.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct PeerRow {
+    /// Which.
+    pub server: ServerName,
+    /// When its keys were pinned first.
+    pub met_at: Timestamp,
+    /// When it last gave a signed answer, to the minute.
+    pub reached_at: Option<Timestamp>,
+    /// Since when it cannot be reached.
+    pub failing_since: Option<Timestamp>,
+    /// How often it was tried since then.
+    pub failures: u64,
+    /// When it is tried again.
+    pub next_try: Option<Timestamp>,
+    /// Why it could not be reached last.
+    pub last_error: Option<String>,
+    /// Its incarnation, as it last said.
+    pub incarnation: Option<Uuid>,
+    /// Whether it publishes keys that nothing explains.
+    pub has_unexplained: bool,
+    /// How many envelopes wait for it.
+    pub waiting: u64,
+}
+
+/// Another server that was restored from a backup.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Restored {
+    /// Which, and what its incarnation is now.
+    pub peer: PeerIncarnation,
+    /// When that was noticed, by the retention clock.
+    pub at: i64,
+}
+
+impl Unexplained {
+    /// Whether another time says the same: an admin was told then.
+    pub fn is_same(&self, other: &Self) -> bool {
+        self.changes == other.changes && self.keys == other.keys
+    }
 }
 
 impl ServerPattern {

@@ -18,10 +18,13 @@ pub enum JsonError {
 
 /// Reads a value from JSON.
 pub fn read<T: DeserializeOwned>(text: &[u8]) -> Result<T, JsonError> {
-    if depth(text) > DEPTH_MAX {
-        return Err(JsonError::TooDeep);
-    }
+    check(text)?;
     serde_json::from_slice(text).map_err(|error| JsonError::Malformed(error.to_string()))
+}
+
+/// Refuses a text that is nested too deep, before it is read in another way.
+pub fn check(text: &[u8]) -> Result<(), JsonError> {
+    if depth(text) > DEPTH_MAX { Err(JsonError::TooDeep) } else { Ok(()) }
 }
 
 /// The deepest nesting of a text, whether it is JSON or not.

@@ -1,6 +1,4 @@
 //! Which servers are spoken to at all: `federation.enabled`, `federation.allow`, `federation.deny`.
-//!
-//! Budgets per registrable domain (all of `*.example.org` together) need the public suffix list, and are not here.
 
 use missive_wire::ServerName;
 

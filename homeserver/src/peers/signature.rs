@@ -45,7 +45,8 @@ pub const LIFETIME_SECONDS: i64 = 300;
 /// what is left of `expires` when the request comes.
 pub const SKEW_SECONDS: i64 = 60;
 
-/// How long a request's nonce must be remembered after it came, in seconds: until none of its copies is accepted.
+/// How long a request's nonce must be remembered after it was created, in seconds: until none of its copies is accepted,
+/// also where the clocks of the servers on one database differ by [`SKEW_SECONDS`].
 pub const NONCE_SECONDS: i64 = SKEW_SECONDS + LIFETIME_SECONDS;
 
 /// The longest nonce and key id, in characters.
@@ -56,3 +57,6 @@ pub const HEADER_MAX_BYTES: usize = 8 * 1024;
 
 /// The most signatures a message may bear, and the most components that one may cover.
 pub const MEMBERS_MAX: usize = 32;
+
+/// The most components that are members of dictionaries: for each of them a whole header is read.
+pub const COVERED_MEMBERS_MAX: usize = 4;

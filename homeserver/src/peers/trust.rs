@@ -16,6 +16,7 @@
 mod chain;
 mod change;
 mod document;
+mod effort;
 mod recovery;
 mod statement;
 
@@ -52,6 +53,12 @@ pub enum FirstKeysError {
     /// There is none.
     #[error("the server publishes no keys")]
     NoKeys,
+    /// More than would be looked at for a server of which nothing is known.
+    #[error("the server publishes more than {} {what} that would have to be checked", effort::FIRST_MAX)]
+    TooMany {
+        /// Of what.
+        what: &'static str,
+    },
     /// The document contradicts itself.
     #[error("the server's keys contradict each other: {}", change::list(.0))]
     Contradiction(Vec<Change>),
@@ -79,6 +86,7 @@ pub fn first(server: &ServerName, document: &KeyDocument, now: Timestamp) -> Res
     if document.keys.is_empty() {
         return Err(FirstKeysError::NoKeys);
     }
+    effort::check(document)?;
     let pinned = PinnedKeys {
         keys: document.keys.iter().map(|entry| (entry.key_id.clone(), pin(entry))).collect(),
         successors: std::collections::BTreeMap::new(),

@@ -16,10 +16,14 @@ use hyper_util::{
 use tokio::{sync::Semaphore, task::JoinHandle};
 
 use super::connections::Bounded;
-use crate::{app::App, http, ws};
+use crate::{app::App, federation, http, ws};
 
 /// How long a client may take to send a request's head.
 const HEAD: Duration = Duration::from_secs(15);
+
+/// The largest head of a request, and what of a body is read at a time. Signatures and tokens take a tenth of it.
+const HEAD_MAX_BYTES: usize = 64 * 1024;
+const HEAD_MAX_BYTES_HTTP2: u32 = 64 * 1024;
 
 /// Why the server cannot listen.
 #[derive(Debug, thiserror::Error)]
@@ -58,18 +62,19 @@ impl Listener {
         let places =
             if app.config.limits.enabled { app.config.limits.connections as usize } else { Semaphore::MAX_PERMITS };
         let places = Arc::new(Semaphore::new(places));
-        let service = http::router(app.clone(), get(ws::connect)).into_make_service_with_connect_info::<SocketAddr>();
+        let service = http::router(app.clone(), get(ws::connect), federation::router(app));
+        let service = service.into_make_service_with_connect_info::<SocketAddr>();
         let task = if let Some(tls) = &app.config.tls {
             let failed = |source| ListenError::Tls { cert: tls.cert_file.clone(), key: tls.key_file.clone(), source };
             let tls = RustlsConfig::from_pem_file(&tls.cert_file, &tls.key_file).await.map_err(failed)?;
             let server = axum_server::from_tcp_rustls(socket, tls).map_err(bind)?.handle(handle.clone());
             let mut server = server.map(|acceptor| Bounded::new(acceptor, places));
-            be_patient(server.http_builder());
+            bound(server.http_builder());
             tokio::spawn(server.serve(service))
         } else {
             let server = axum_server::from_tcp(socket).map_err(bind)?.handle(handle.clone());
             let mut server = server.map(|acceptor| Bounded::new(acceptor, places));
-            be_patient(server.http_builder());
+            bound(server.http_builder());
             tokio::spawn(server.serve(service))
         };
         Ok(Self { address, handle, task })
@@ -84,8 +89,10 @@ impl Listener {
     }
 }
 
-/// Bounds how long a connection may stay without asking for anything.
-fn be_patient(builder: &mut Builder<TokioExecutor>) {
-    builder.http1().timer(TokioTimer::new()).header_read_timeout(HEAD);
-    builder.http2().timer(TokioTimer::new()).keep_alive_interval(HEAD).max_concurrent_streams(64);
+/// Bounds how long a connection may stay without asking for anything, and how large what it asks with may be.
+fn bound(builder: &mut Builder<TokioExecutor>) {
+    builder.http1().timer(TokioTimer::new()).header_read_timeout(HEAD).max_buf_size(HEAD_MAX_BYTES);
+    let mut http2 = builder.http2();
+    http2.timer(TokioTimer::new()).keep_alive_interval(HEAD).max_concurrent_streams(64);
+    http2.max_header_list_size(HEAD_MAX_BYTES_HTTP2);
 }

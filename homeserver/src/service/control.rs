@@ -11,7 +11,7 @@ use crate::{
     error::StoreError,
     hub::Input,
     model::{ControlEvent, ControlKind},
-    service::{delivery, federation_keys},
+    service::{delivery, federation_keys, peers},
 };
 
 /// How often the events are read.
@@ -30,13 +30,15 @@ pub struct Follower {
     seen: HashMap<i64, Instant>,
     /// The federation keys have changed, and were not yet read again.
     keys_changed: bool,
+    /// Another server was restored, and it was not yet read which.
+    peer_restored: bool,
 }
 
 impl Follower {
     /// Applies every event that is kept, before any token is trusted. Not only those of the last minutes: whoever wrote one
     /// may have a clock that is slow.
     pub async fn begin(app: &Arc<App>) -> Result<Self, StoreError> {
-        let mut follower = Self::default();
+        let mut follower = Self { peer_restored: true, ..Self::default() };
         follower.poll(app).await?;
         Ok(follower)
     }
@@ -52,6 +54,7 @@ impl Follower {
             for event in events {
                 if self.seen.insert(event.id, heard_up_to).is_none() {
                     self.keys_changed |= event.kind == ControlKind::FederationKeysChanged;
+                    self.peer_restored |= event.kind == ControlKind::PeerRestored;
                     apply(app, &event);
                 }
             }
@@ -61,6 +64,10 @@ impl Follower {
         if self.keys_changed {
             federation_keys::reload(app).await?;
             self.keys_changed = false;
+        }
+        if self.peer_restored {
+            peers::load_restored(app).await?;
+            self.peer_restored = false;
         }
         Ok(())
     }
@@ -99,7 +106,8 @@ fn apply(app: &Arc<App>, event: &ControlEvent) {
             tell(&|| Input::LookAgain);
         }
         ControlKind::Stored => tell(&|| Input::LookAgain),
+        ControlKind::PeersChanged => peers::read_anew(app),
         // The follower reads them, once for however many events.
-        ControlKind::FederationKeysChanged => {}
+        ControlKind::FederationKeysChanged | ControlKind::PeerRestored => {}
     }
 }

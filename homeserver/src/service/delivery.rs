@@ -10,8 +10,8 @@ use uuid::Uuid;
 
 use crate::{
     app::App,
-    hub::{Done, End, Given, Input, Job, Notice, Op, Reading, SharedMailbox, Step, Written},
-    model::DeviceKey,
+    hub::{Done, End, Given, Input, Job, Notice, Op, Reading, SharedMailbox, Step, Written, merge},
+    model::{DeviceKey, NewEnvelope},
     store::{Quota, Result, StoreError, WriteOp, WriteResult},
 };
 
@@ -59,7 +59,7 @@ pub fn keys_low(app: &Arc<App>, device: DeviceKey, keys: KeysLow) {
 
 /// Passes statuses on to the mailboxes of connected senders.
 pub fn notify(app: &Arc<App>, notices: Vec<Notice>) {
-    for Notice { device, status } in notices {
+    for Notice { device, status } in merge(notices) {
         if let Some(mailbox) = app.hub.awake(device) {
             tell(app, &mailbox, Input::Status(status));
         }
@@ -69,6 +69,13 @@ pub fn notify(app: &Arc<App>, notices: Vec<Notice>) {
 /// Tells every mailbox of an account that is awake.
 pub fn tell_account(app: &Arc<App>, account: Uuid, input: &dyn Fn() -> Input) {
     for mailbox in app.hub.of_account(account) {
+        tell(app, &mailbox, input());
+    }
+}
+
+/// Tells every mailbox that is awake.
+pub fn tell_all(app: &Arc<App>, input: &dyn Fn() -> Input) {
+    for mailbox in app.hub.all() {
         tell(app, &mailbox, input());
     }
 }
@@ -161,6 +168,11 @@ async fn write(app: &Arc<App>, device: DeviceKey, ops: Vec<Op>) -> Result<(Done,
         Op::Store(message) => WriteOp::Store { device, message, quota },
         Op::Settle(which, state, code) => WriteOp::Settle { device, receiver: receiver.clone(), which, state, code },
         Op::PutStatus(status) => WriteOp::PutStatus(status, None),
+        Op::TellElsewhere(status) => {
+            let message_id = status.message_ids.first().copied().unwrap_or_default();
+            let envelope = Arc::new(NewEnvelope::status(device.account, message_id, &status));
+            WriteOp::Enqueue { envelope, quota: None }
+        }
         Op::AcknowledgeStatuses(ids, state) => WriteOp::AcknowledgeStatuses { device, ids, state },
     });
     let written = app.writer.write(ops.collect()).await.map_err(|error| StoreError(error.into()))?;

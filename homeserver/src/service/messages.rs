@@ -1,54 +1,123 @@
 //! Sending a message: whom it is for, which devices that means, and handing a copy to each.
 
-use std::sync::Arc;
+use std::{sync::Arc, time::Duration};
 
 use missive_wire::{
-    Address, Code, Delivered, DeviceId, ErrorDetails, MessageContent, MessageFrame, MessageId, MessageRef,
-    PendingMessages, Receiver, State,
+    Address, Code, Delivered, DeviceId, ErrorDetails, MessageContent, MessageEnvelope, MessageFrame, MessageId,
+    MessageRef, PendingMessages, Receiver, State, Timestamp,
 };
 use tokio::sync::oneshot;
+use uuid::Uuid;
 
-use super::{access, delivery::Way};
+use super::{access, delivery::Way, outbox};
 use crate::{
     app::{App, Entry},
     error::{Error, Result},
-    hub::{Input, Sending, SentBy},
-    model::{Access, DeviceKey, MessageSelector, StoredMessage},
+    hub::{Input, Reply, Sending, SentBy, Towards, WAIT},
+    model::{Access, DeviceKey, MessageSelector, NewEnvelope, StoredMessage},
 };
 
 /// The most messages of one REST answer.
 const PAGE: i64 = 100;
 
-/// Hands a message to the devices of `receiver`, whom its frame names; what becomes of it is told to the socket that it
-/// comes from.
+/// Whom a message is for.
+#[derive(Debug, Clone)]
+pub enum Recipient {
+    /// An account of this homeserver.
+    Here(Arc<Entry>),
+    /// An address of another.
+    Elsewhere(Address),
+}
+
+impl Recipient {
+    /// What its turns are counted by.
+    pub fn towards(&self) -> Towards {
+        match self {
+            Self::Here(entry) => Towards::Account(entry.account),
+            Self::Elsewhere(address) => Towards::Elsewhere(address.clone()),
+        }
+    }
+}
+
+/// Hands a message to the devices of `receiver`, whom its frame names, or to its homeserver; what becomes of it is told to
+/// the socket that it comes from.
 pub async fn send(
     app: &Arc<App>,
     access: &Access,
-    receiver: &Entry,
+    receiver: Recipient,
     frame: MessageFrame,
     by: SentBy<'_>,
 ) -> Result<()> {
     let sender = app.address(&access::own(app, access).await?.name);
-    let copies = copies(frame.content, receiver)?;
-    let id = frame.id.unwrap_or_else(|| app.clock.new_id());
-    let sent_at = app.clock.now();
-    let address = app.address(&receiver.name);
-    let replies = Sending::start(by, (receiver.account, address.clone()), (frame.id, id), copies.len());
-    for ((device, kind, content), reply) in copies.into_iter().zip(replies) {
-        let message = Arc::new(Delivered {
-            id,
-            sender: sender.clone(),
-            sender_id: Some(access.account),
-            sender_device: access.device,
-            kind,
-            content,
-            sent_at,
-        });
-        let device = DeviceKey { account: receiver.account, device };
-        Way::to(device, address.clone()).give(app, [Input::Deliver { message, reply }]).await;
+    let (given, id) = (frame.id, frame.id.unwrap_or_else(|| app.clock.new_id()));
+    match receiver {
+        Recipient::Here(receiver) => {
+            let copies = copies(frame.content, None, &receiver)?;
+            let to = (receiver.account, app.address(&receiver.name));
+            let towards = (Towards::Account(to.0), to.1.clone());
+            let replies = Sending::start(by, towards, (given, id), copies.len());
+            let from = Message {
+                id,
+                sender,
+                sender_id: Some(access.account),
+                sender_device: access.device,
+                sent_at: app.clock.now(),
+            };
+            deliver(app, &from, &to, copies, replies, WAIT).await;
+        }
+        Recipient::Elsewhere(receiver) => {
+            outbox::check(app, &receiver.server, access.account).await?;
+            let message = MessageEnvelope {
+                id,
+                sender,
+                sender_device: access.device,
+                receiver: receiver.clone(),
+                content: frame.content,
+                registration_id: None,
+                sent_at: app.clock.now(),
+            };
+            let envelope = NewEnvelope::message(access.account, &message);
+            let replies = Sending::start(by, (Towards::Elsewhere(receiver.clone()), receiver), (given, id), 1);
+            for reply in replies {
+                outbox::send(app, envelope.clone(), reply).await;
+            }
+        }
     }
     metrics::counter!("messages_accepted_total").increment(1);
     Ok(())
+}
+
+/// A message on its way to devices, without what is for each of them.
+pub(super) struct Message {
+    pub(super) id: MessageId,
+    pub(super) sender: Address,
+    pub(super) sender_id: Option<Uuid>,
+    pub(super) sender_device: DeviceId,
+    pub(super) sent_at: Timestamp,
+}
+
+/// Gives each device of an account its copy of a message.
+pub(super) async fn deliver(
+    app: &Arc<App>,
+    from: &Message,
+    to: &(Uuid, Address),
+    copies: Vec<Copy>,
+    replies: Vec<Reply>,
+    wait: Duration,
+) {
+    for ((device, kind, content), reply) in copies.into_iter().zip(replies) {
+        let message = Arc::new(Delivered {
+            id: from.id,
+            sender: from.sender.clone(),
+            sender_id: from.sender_id,
+            sender_device: from.sender_device,
+            kind,
+            content,
+            sent_at: from.sent_at,
+        });
+        let device = DeviceKey { account: to.0, device };
+        Way::to(device, to.1.clone()).give(app, [Input::Deliver { message, reply, wait }]).await;
+    }
 }
 
 /// A device's oldest pending messages.
@@ -85,16 +154,21 @@ pub(super) async fn own_way(app: &App, access: &Access) -> Result<Way> {
     Ok(Way::to(access.device_key(), app.address(&own.name)))
 }
 
-/// The account that a frame names.
-pub async fn receiver(app: &App, receiver: &Receiver) -> Result<Arc<Entry>> {
+/// Whom a frame names.
+pub async fn receiver(app: &App, receiver: &Receiver) -> Result<Recipient> {
     let entry = match receiver {
         Receiver::Id(id) => app.directory.by_id(&app.store, *id).await?,
         Receiver::Name(name) => app.directory.by_name(&app.store, name).await?,
         Receiver::Address(address) if address.server == app.server_name => {
             app.directory.by_name(&app.store, &address.name).await?
         }
-        Receiver::Address(address) => return Err(unknown_server(address)),
+        Receiver::Address(address) => return Ok(Recipient::Elsewhere(address.clone())),
     };
+    present(entry).map(Recipient::Here)
+}
+
+/// An account that takes messages.
+pub(super) fn present(entry: Option<Arc<Entry>>) -> Result<Arc<Entry>> {
     match entry {
         Some(entry) if entry.revoked => Err(Error::new(Code::ReceiverGone, "the receiver's account has been revoked")),
         Some(entry) => Ok(entry),
@@ -102,26 +176,23 @@ pub async fn receiver(app: &App, receiver: &Receiver) -> Result<Arc<Entry>> {
     }
 }
 
-/// An address of another homeserver.
-pub fn unknown_server(address: &Address) -> Error {
-    let server = &address.server;
-    Error::new(
-        Code::UnknownServer,
-        format!("the homeserver {server} cannot be reached from here: this version of Missive does not federate"),
-    )
-}
+/// What is for a device: which, and the ciphertext.
+pub(super) type Copy = (DeviceId, Option<missive_wire::CipherKind>, missive_wire::Content);
 
-type Copy = (DeviceId, Option<missive_wire::CipherKind>, missive_wire::Content);
-
-/// A copy for each of the receiver's devices, or which devices the sender has wrong.
-fn copies(content: MessageContent, receiver: &Entry) -> Result<Vec<Copy>> {
+/// A copy for each of the receiver's devices, or which devices the sender has wrong. `registration_id` is that of the device
+/// that a lone ciphertext is for, where the sender's homeserver says it.
+pub(super) fn copies(content: MessageContent, registration_id: Option<u32>, receiver: &Entry) -> Result<Vec<Copy>> {
     let mut details = ErrorDetails::default();
     let copies = match content {
         MessageContent::Lone { kind, content } => {
             let others = receiver.devices.iter().map(|row| row.device).filter(|device| *device != DeviceId::FIRST);
             details.missing_devices = others.collect();
-            if !receiver.devices.iter().any(|row| row.device == DeviceId::FIRST) {
-                details.extra_devices.push(DeviceId::FIRST);
+            match receiver.devices.iter().find(|row| row.device == DeviceId::FIRST) {
+                None => details.extra_devices.push(DeviceId::FIRST),
+                Some(first) if registration_id.is_some() && first.registration_id != registration_id => {
+                    details.stale_devices.push(DeviceId::FIRST);
+                }
+                Some(_) => {}
             }
             vec![(DeviceId::FIRST, kind, content)]
         }

@@ -2,24 +2,21 @@
 
 mod body;
 mod check;
+mod claim;
 mod digest;
+mod elsewhere;
 
-use std::sync::Arc;
-
-use missive_wire::{Address, ClaimedBundle, Code, KeyCount, KeyUpload, SignedKeyRotation, StartOver};
+use missive_wire::{Code, KeyCount, KeyUpload, SignedKeyRotation, StartOver};
 
 use crate::{
-    app::{App, Limit},
+    app::App,
     error::{Error, Result},
     model::{Access, DeviceKey},
-    service::{access, delivery, sessions, tokens},
-    store::{ENOUGH, StoreError, WriteOp, WriteResult},
+    service::{access, sessions, tokens},
 };
 
 pub use check::{check_identity_key, check_registration_id};
-
-/// A device is told to publish more when it has fewer one-time keys of a kind than this.
-const LOW: u64 = ENOUGH as u64;
+pub use claim::{claim, claim_for};
 
 /// Publishes keys of the calling device, all or nothing; the same body again is no error. Returns what is there now.
 pub async fn publish(app: &App, access: &Access, name: &str, body: &[u8]) -> Result<KeyCount> {
@@ -90,32 +87,6 @@ pub async fn start_over(
     count_of(app, device).await
 }
 
-/// Claims a bundle of every device of an account. `name` is a bare name or an address.
-pub async fn claim(app: &Arc<App>, access: &Access, name: &str) -> Result<ClaimedBundle> {
-    let address = Address::parse_on(name, &app.server_name)
-        .map_err(|error| Error::new(Code::Malformed, format!("whose keys? {error}")))?;
-    app.limits.check(Limit::Claim, &access.account)?;
-    app.limits.check(Limit::ClaimTarget, &(access.account, &address))?;
-    if address.server != app.server_name {
-        let text = format!("{} cannot be reached: this server knows no other servers", address.server);
-        return Err(Error::new(Code::UnknownServer, text));
-    }
-    let entry = app.directory.by_name(&app.store, &address.name).await?;
-    let entry = entry.ok_or_else(|| refused(Code::NotFound, None))?;
-    let claim = WriteOp::Claim { account: entry.account };
-    let written = app.writer.write(vec![claim]).await.map_err(|error| StoreError(error.into()))?;
-    let Some(WriteResult::Claimed(outcome)) = written.results.into_iter().next() else {
-        return Err(Error::internal(std::io::Error::other("a claim came to something else")));
-    };
-    let claimed = outcome.map_err(|refusal| refused(refusal.code, refusal.highest_key_id))?;
-    for (device, keys) in claimed.left {
-        if keys.pre_keys < LOW || keys.pq_pre_keys < LOW {
-            delivery::keys_low(app, DeviceKey { account: entry.account, device }, keys);
-        }
-    }
-    Ok(claimed.bundle)
-}
-
 /// How many one-time keys the calling device has left, and what it has published.
 pub async fn count(app: &App, access: &Access, name: &str) -> Result<KeyCount> {
     access::own_by_name(app, access, name).await?;
@@ -171,6 +142,7 @@ fn refused(code: Code, highest_key_id: Option<u32>) -> Error {
         (Code::InvalidKey, _) => "starting over needs a new identity key, and this one is published already".to_owned(),
         (Code::SessionEnded, _) => "this device has been removed: log in again".to_owned(),
         (Code::ReceiverGone, _) => "that account has been revoked: it takes no messages".to_owned(),
+        (Code::Malformed, _) => "another claim has had this id: choose a new one for each".to_owned(),
         (Code::NoKeys, _) => "that account has published no keys yet: nobody can write to it".to_owned(),
         _ => "there is no such account here".to_owned(),
     };

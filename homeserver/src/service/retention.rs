@@ -1,4 +1,5 @@
-//! Retention: a message that waits longer than the message lifetime expires, and its sender is told so.
+//! Retention: a message that waits longer than the message lifetime expires, for a device or for another homeserver, and
+//! its sender is told so.
 //!
 //! Only time that servers ran counts, so that nobody loses a message because the server was down. One server, the
 //! holder of the stored clock, adds to it what its own monotonic clock says has passed; no wall clock has a part in it.
@@ -16,6 +17,7 @@ use uuid::Uuid;
 use crate::{
     app::App,
     error::StoreError,
+    model::OutboxRow,
     store::{ExpiredMessage, Result, RetentionClock, Store, WriteOp, WriteResult},
 };
 
@@ -115,7 +117,10 @@ impl Retention {
         // What is added at once may have passed before a message came: it does not count against that one.
         let kept = self.lifetime + self.tick() * TICKS_AT_ONCE;
         let before = millis.saturating_sub(i64::try_from(kept.as_millis()).unwrap_or(i64::MAX));
-        let swept = self.sweep(app, before).await;
+        let mut swept = self.sweep(app, before).await;
+        if swept.is_ok() {
+            swept = self.sweep_outbox(app, before).await;
+        }
         self.tell(app).await?;
         swept
     }
@@ -134,6 +139,24 @@ impl Retention {
                 break;
             }
             tracing::info!(messages = settled, "messages expired");
+        }
+        Ok(())
+    }
+
+    async fn sweep_outbox(&mut self, app: &Arc<App>, before: i64) -> Result<()> {
+        for _ in 0..CHUNKS {
+            let expired = app.store.expired_outbox(before, CHUNK).await?;
+            if expired.is_empty() || app.shutdown.is_cancelled() {
+                break;
+            }
+            let messages = expired.iter().filter(|row| row.key.state.is_none());
+            self.untold.extend(messages.map(|row| row.key.account));
+            let settled = settle_outbox(app, expired).await?;
+            metrics::counter!("envelopes_expired_total").increment(settled as u64);
+            if settled == 0 {
+                break;
+            }
+            tracing::info!(envelopes = settled, "envelopes for other homeservers expired");
         }
         Ok(())
     }
@@ -162,4 +185,14 @@ async fn settle(app: &App, expired: Vec<ExpiredMessage>) -> Result<usize> {
     let written = app.writer.write(ops.collect()).await.map_err(|error| StoreError(error.into()))?;
     let rows = |result: &WriteResult| if let WriteResult::Settled(rows) = result { rows.len() } else { 0 };
     Ok(written.results.iter().map(rows).sum())
+}
+
+/// Settles envelopes as expired; how many. The sender of a message is told, and of a status nobody.
+async fn settle_outbox(app: &App, expired: Vec<OutboxRow>) -> Result<usize> {
+    let ops = expired.into_iter().map(|row| {
+        let status = row.status(State::Undeliverable, Some(Code::Expired));
+        WriteOp::Dequeue { row, status }
+    });
+    let written = app.writer.write(ops.collect()).await.map_err(|error| StoreError(error.into()))?;
+    Ok(written.results.iter().filter(|result| matches!(result, WriteResult::Done(1))).count())
 }

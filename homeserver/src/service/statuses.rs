@@ -3,20 +3,22 @@
 use std::sync::Arc;
 
 use missive_wire::{
-    AcknowledgeStatuses, Code, MessageId, Noted, PendingStatuses, ServerFrame, State, StatusFrame, StatusUpdate,
+    AcknowledgeStatuses, Code, MessageId, Noted, PendingStatuses, ServerFrame, State, StatusEnvelope, StatusFrame,
+    StatusUpdate,
 };
 use tokio::sync::oneshot;
 
 use super::{
     access,
     delivery::{self, Way},
-    messages,
+    messages::{self, Recipient},
+    outbox,
 };
 use crate::{
     app::App,
     error::{Error, Result},
     hub::{Input, Notice},
-    model::{Access, DeviceKey, MessageSelector, NewStatus},
+    model::{Access, DeviceKey, MessageSelector, NewEnvelope, NewStatus},
     store::{WriteOp, WriteResult},
 };
 
@@ -50,31 +52,53 @@ pub async fn settle(app: &Arc<App>, own: &mut Way, frame: StatusFrame) -> Result
 /// A device displayed messages: keeps that for their sender, passes it on, and returns what the device is told.
 pub async fn read(app: &Arc<App>, access: &Access, frame: StatusFrame) -> Result<ServerFrame> {
     let own = access::own(app, access).await?;
-    let sender = messages::receiver(app, &frame.receiver).await?;
-    let device = DeviceKey { account: sender.account, device: frame.sender_device };
     let reader = app.address(&own.name);
-    let ops = frame.message_ids.iter().map(|&message_id| {
-        let sender = reader.clone();
-        let status = NewStatus { device, message_id, state: State::Read, sender, code: None };
-        WriteOp::PutStatus(status, Some(delivery::quota(app)))
-    });
-    let written = app.writer.write(ops.collect()).await.map_err(|error| {
+    let quota = Some(delivery::quota(app));
+    let notices = match messages::receiver(app, &frame.receiver).await? {
+        Recipient::Here(sender) => {
+            let device = DeviceKey { account: sender.account, device: frame.sender_device };
+            let statuses = frame.message_ids.iter().map(|&message_id| {
+                let sender = reader.clone();
+                NewStatus { device, message_id, state: State::Read, sender, code: None }
+            });
+            let statuses = statuses.collect::<Vec<_>>();
+            let ops = statuses.iter().map(|status| WriteOp::PutStatus(status.clone(), quota)).collect();
+            let risen = write(app, ops).await?;
+            statuses.into_iter().zip(risen).filter_map(|(status, risen)| risen.then(|| Notice::of(status))).collect()
+        }
+        Recipient::Elsewhere(sender) => {
+            outbox::check(app, &sender.server, access.account).await?;
+            let status = StatusEnvelope {
+                message_ids: Vec::new(),
+                state: State::Read,
+                code: None,
+                sender: reader,
+                receiver: sender,
+                receiver_device: frame.sender_device,
+            };
+            let envelopes = frame.message_ids.iter().map(|id| NewEnvelope::status(access.account, *id, &status));
+            let ops = envelopes.map(|envelope| WriteOp::Enqueue { envelope: Arc::new(envelope), quota }).collect();
+            write(app, ops).await?;
+            Vec::new()
+        }
+    };
+    delivery::notify(app, notices);
+    Ok(ServerFrame::Noted { noted: Noted { message_ids: frame.message_ids, state: State::Read } })
+}
+
+/// Writes statuses; for each, whether it says more than was known.
+async fn write(app: &App, ops: Vec<WriteOp>) -> Result<Vec<bool>> {
+    let written = app.writer.write(ops).await.map_err(|error| {
         let message = "the status could not be stored; send it again";
         Error { source: Some(error.into()), ..Error::temporary(Code::Unavailable, message, 2) }
     })?;
-    let risen = frame.message_ids.iter().zip(&written.results);
-    // After a repeated write a row that did not rise may have risen the first time.
-    let risen = risen.filter(|(_, result)| written.repeated || matches!(result, WriteResult::Done(1..)));
-    let message_ids = risen.map(|(id, _)| *id).collect::<Vec<_>>();
-    if !message_ids.is_empty() {
-        let status = StatusUpdate { message_id: None, message_ids, state: State::Read, sender: reader, code: None };
-        delivery::notify(app, vec![Notice { device, status }]);
-    }
     if written.results.iter().any(|result| matches!(result, WriteResult::Full)) {
         let message = "too much of yours waits for that receiver already; say it again later";
         return Err(Error::temporary(Code::QuotaExceeded, message, 60));
     }
-    Ok(ServerFrame::Noted { noted: Noted { message_ids: frame.message_ids, state: State::Read } })
+    // After a repeated write a row that did not rise may have risen the first time.
+    let risen = |result: &WriteResult| written.repeated || matches!(result, WriteResult::Done(1..));
+    Ok(written.results.iter().map(risen).collect())
 }
 
 /// The stored statuses of a device's sent messages.

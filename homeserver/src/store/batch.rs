@@ -1,40 +1,70 @@
 //! A transaction of the writer, set by set: the operations of many requests run in phases, each a few statements over all
 //! of its rows.
 //!
-//! The phases are: hold the accounts, stores, settlements, statuses, acknowledged statuses, claims. A message that one
-//! request stores and settles is gone in whichever order it says so, because who settles it has it. Only a settlement by
-//! id alone, which does not say whose message it means, ends a segment: what the request has behind it runs in the next.
+//! The phases are: hold the accounts, stores, settlements, envelopes for other homeservers, settled envelopes, statuses,
+//! acknowledged statuses, claims, what is remembered of other homeservers' requests. A message that one request stores and
+//! settles is gone in whichever order it says so, because who settles it has it. Only a settlement by id alone, which does
+//! not say whose message it means, ends a segment: what the request has behind it runs in the next.
 
 mod acknowledged;
 mod claims;
+mod dequeues;
+mod enqueues;
+mod requests;
 mod settles;
 mod statuses;
 mod stores;
 
-use std::collections::HashMap;
+use std::collections::{BTreeSet, HashMap};
 
 use missive_wire::ServerName;
 use uuid::Uuid;
 
 use super::{Result, Shares, Tx, WriteOp, WriteResult};
-use crate::model::MessageSelector;
+use crate::model::{Lane, MessageSelector};
 
 use acknowledged::Acknowledge;
 use claims::Claim;
+use dequeues::Dequeue;
+pub(super) use enqueues::{Enqueue, enqueue};
+use requests::{Admit, KeepAnswer};
 use settles::{Found, Settle};
 pub(super) use statuses::{Put, put};
-use stores::{Full, Store};
+use stores::Store;
 
-/// Runs the operations of each request and returns what each came to, in its order. `own` is this homeserver's name.
-pub(super) async fn run(tx: &mut Tx, requests: &[&[WriteOp]], own: &ServerName) -> Result<Vec<Vec<WriteResult>>> {
-    let mut results = Results(vec![WriteResult::Done(0); requests.iter().map(|ops| ops.len()).sum()]);
-    let (mut shares, mut full) = (Shares::new(own), Full::new());
+/// Runs the operations of each request and returns what each came to, in its order. `own` is this homeserver's name. The
+/// lanes that something is put into are added to `filled`, whatever comes of the transaction.
+pub(super) async fn run(
+    tx: &mut Tx,
+    requests: &[&[WriteOp]],
+    own: &ServerName,
+    filled: &mut BTreeSet<Lane>,
+) -> Result<Vec<Vec<WriteResult>>> {
+    let results = vec![WriteResult::Done(0); requests.iter().map(|ops| ops.len()).sum()];
+    let mut known = Known {
+        shares: Shares::new(own),
+        full: stores::Full::new(),
+        full_outbox: enqueues::Full::new(),
+        filled,
+        results: Results(results),
+    };
     for segment in segments(requests) {
-        segment.run(tx, &mut shares, &mut full, &mut results).await?;
+        segment.run(tx, &mut known).await?;
     }
-    shares.flush(tx).await?;
-    let mut results = results.0.into_iter();
+    known.shares.flush(tx).await?;
+    let mut results = known.results.0.into_iter();
     Ok(requests.iter().map(|ops| results.by_ref().take(ops.len()).collect()).collect())
+}
+
+/// What is known over all segments of a transaction.
+struct Known<'a> {
+    shares: Shares,
+    /// Which pairs found no room for a message …
+    full: stores::Full,
+    /// … and for an envelope.
+    full_outbox: enqueues::Full,
+    filled: &'a mut BTreeSet<Lane>,
+    results: Results,
 }
 
 /// What became of every operation, in the order in which they were asked for.
@@ -60,9 +90,13 @@ impl Results {
 struct Segment<'a> {
     stores: Vec<Store<'a>>,
     settles: Vec<Settle<'a>>,
+    enqueues: Vec<Enqueue>,
+    dequeues: Vec<Dequeue<'a>>,
     statuses: Vec<Put>,
     acknowledged: Vec<Acknowledge<'a>>,
-    claims: Vec<Claim>,
+    claims: Vec<Claim<'a>>,
+    admitted: Vec<Admit<'a>>,
+    answers: Vec<KeepAnswer<'a>>,
 }
 
 fn segments<'a>(requests: &[&'a [WriteOp]]) -> Vec<Segment<'a>> {
@@ -97,22 +131,41 @@ impl<'a> Segment<'a> {
             WriteOp::AcknowledgeStatuses { device, ids, state } => {
                 self.acknowledged.push(Acknowledge { at, device: *device, ids, state: *state });
             }
-            WriteOp::Claim { account } => self.claims.push(Claim { at, account: *account }),
+            WriteOp::Enqueue { envelope, quota } => self.enqueues.push(Enqueue::new(at, request, envelope, *quota)),
+            WriteOp::Dequeue { row, status } => self.dequeues.push(Dequeue { at, row, status: status.as_ref() }),
+            WriteOp::Admit { origin, nonce, expires_at } => {
+                self.admitted.push(Admit { at, origin, nonce, expires_at: *expires_at });
+            }
+            WriteOp::KeepAnswer { origin, id, digest, results, at: answered_at } => {
+                self.answers.push(KeepAnswer { at, origin, id, digest, results, answered_at: *answered_at });
+            }
+            WriteOp::Claim { account, remote } => {
+                self.claims.push(Claim { at, account: *account, remote: remote.as_ref() });
+            }
         }
     }
 
-    async fn run(self, tx: &mut Tx, shares: &mut Shares, full: &mut Full, results: &mut Results) -> Result<()> {
+    async fn run(self, tx: &mut Tx, known: &mut Known<'_>) -> Result<()> {
+        let Known { shares, full, full_outbox, filled, results } = known;
         // Before anything is held, so that all is held at once, the senders to be told included.
         let mut found = Found::read(tx, &self.settles).await?;
         shares.hold(tx, self.accounts(&found)).await?;
         found.add(stores::run(tx, shares, &self.stores, full, results).await?);
-        let mut statuses = settles::run(tx, shares, &self.settles, &found, results).await?;
+        let told = settles::run(tx, shares, &self.settles, &found, results).await?;
+        // What a settlement tells comes before what its device says later of the same message.
+        let enqueues = told.elsewhere.into_iter().chain(self.enqueues).collect::<Vec<_>>();
+        let kept = enqueue(tx, shares, &enqueues, full_outbox).await?;
+        filled.extend(kept.filled);
+        let mut statuses = told.here;
+        statuses.extend(dequeues::run(tx, shares, &self.dequeues, results).await?);
         statuses.extend(self.statuses);
-        for (at, result) in statuses::put(tx, shares, &statuses).await? {
+        for (at, result) in kept.results.into_iter().chain(statuses::put(tx, shares, &statuses).await?) {
             results.set(at, result);
         }
         acknowledged::run(tx, shares, &self.acknowledged, results).await?;
-        claims::run(tx, shares, &self.claims, results).await
+        claims::run(tx, shares, &self.claims, results).await?;
+        requests::admit(tx, self.admitted, results).await?;
+        requests::keep(tx, self.answers, results).await
     }
 
     /// Whose stores or keys change.
@@ -127,6 +180,8 @@ impl<'a> Segment<'a> {
         accounts.extend(self.statuses.iter().map(|put| put.status.device.account));
         accounts.extend(self.acknowledged.iter().map(|one| one.device.account));
         accounts.extend(self.claims.iter().map(|claim| claim.account));
+        accounts.extend(self.enqueues.iter().map(Enqueue::account));
+        accounts.extend(self.dequeues.iter().flat_map(Dequeue::accounts));
         accounts
     }
 }

@@ -21,7 +21,7 @@ impl Store {
             sqlx::query_as(
                 "SELECT id, kind, account_id, session_id FROM control_events WHERE id > $1 AND kind IN \
                  ('session_ended', 'account_revoked', 'account_restored', 'account_changed', 'stored', \
-                 'federation_keys_changed') ORDER BY id LIMIT 1000",
+                 'federation_keys_changed', 'peers_changed', 'peer_restored') ORDER BY id LIMIT 1000",
             )
             .bind(low)
             .fetch_all(db)

@@ -1,17 +1,19 @@
 //! `pending_messages`: undelivered ciphertext, until the receiving device says it has it.
 
+use std::collections::HashSet;
+
 use missive_wire::{Address, CipherKind, Code, Content, Delivered, DeviceId, State, Timestamp};
 use uuid::Uuid;
 
 use super::{
     Result, Shares, Store, Tx,
-    batch::{self, Put},
+    batch::{self, Enqueue, Put},
     corrupt, read,
     rows::{self, Blob, columns},
     run,
     text::Text,
 };
-use crate::model::{DeviceKey, NewStatus, StoredMessage};
+use crate::model::{DeviceKey, NewStatus, PendingRow, StoredMessage};
 
 /// Where the oldest messages of a device are, without some.
 macro_rules! oldest {
@@ -32,8 +34,8 @@ static OLDEST: Text = Text::of_each(
 /// Place, sender with id and device, message, kind, ciphertext and when it was sent.
 type Row = (i64, String, Option<Uuid>, i64, Uuid, Option<String>, Blob, i64);
 
-/// Sender with id and device, message, bytes.
-type TakenRow = (String, Option<Uuid>, i64, Uuid, i64);
+/// Place, sender with id and device, message, bytes.
+type TakenRow = (i64, String, Option<Uuid>, i64, Uuid, i64);
 
 /// How much waits for a device.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, sqlx::FromRow)]
@@ -92,8 +94,8 @@ impl Store {
 }
 
 impl Tx {
-    /// Settles everything that waits for an account as undeliverable: their senders are told. Returns the sending
-    /// accounts, so that whoever is connected hears of it.
+    /// Settles everything that waits for an account as undeliverable: their senders are told, here and elsewhere. Returns
+    /// the sending accounts, so that whoever is connected hears of it.
     pub(super) async fn settle_undeliverable(
         &mut self,
         account: Uuid,
@@ -103,21 +105,28 @@ impl Tx {
     ) -> Result<Vec<Uuid>> {
         let rows: Vec<TakenRow> = run!(&mut *self, |db| sqlx::query_as(
             "DELETE FROM pending_messages WHERE account_id = $1 \
-             RETURNING sender, sender_id, sender_device, message_id, CAST(length(content) AS BIGINT)"
+             RETURNING seq, sender, sender_id, sender_device, message_id, CAST(length(content) AS BIGINT)"
         )
         .bind(account)
         .fetch_all(db)
         .await)?;
-        shares.load(self, rows.iter().map(|(sender, ..)| (account, sender.as_str()))).await?;
-        let mut statuses = Vec::new();
-        for (sender, sender_id, sender_device, message_id, bytes) in rows {
+        shares.load(self, rows.iter().map(|(_, sender, ..)| (account, sender.as_str()))).await?;
+        let (mut statuses, mut envelopes) = (Vec::new(), Vec::new());
+        for (seq, sender, sender_id, sender_device, message_id, bytes) in rows {
             shares.give(account, &sender, bytes)?;
-            let Some(sender_id) = sender_id.filter(|sender| *sender != account) else { continue };
-            let device = DeviceKey { account: sender_id, device: device_of(sender_device)? };
+            let sender = sender.parse().map_err(|_| corrupt("address"))?;
+            let row = PendingRow { seq, sender, sender_id, sender_device: device_of(sender_device)?, message_id };
+            let elsewhere = row.status_elsewhere(account, address, State::Undeliverable, Some(code));
+            envelopes.extend(elsewhere.map(|envelope| (seq, Enqueue::told(envelope))));
+            let Some(device) = row.sending_device().filter(|device| device.account != account) else { continue };
             let (sender, code) = (address.clone(), Some(code));
             let status = NewStatus { device, message_id, state: State::Undeliverable, sender, code };
             statuses.push(Put::new(None, status, None));
         }
+        // What is returned need not be in the order of the messages.
+        envelopes.sort_unstable_by_key(|(seq, _)| *seq);
+        let envelopes = envelopes.into_iter().map(|(_, envelope)| envelope).collect::<Vec<_>>();
+        batch::enqueue(self, shares, &envelopes, &mut HashSet::new()).await?;
         batch::put(self, shares, &statuses).await?;
         let mut senders = statuses.iter().map(|put| put.status.device.account).collect::<Vec<_>>();
         senders.sort_unstable();

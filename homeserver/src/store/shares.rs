@@ -1,5 +1,5 @@
-//! `pending_shares`: what each sender, and each other homeserver, takes of an account's pending store, so that none fills
-//! it alone. Read once a transaction, kept in memory, written back before the commit: the cost of a message does not grow
+//! `pending_shares`: what each sender, and each other homeserver, takes of an account's pending store, and each receiver
+//! elsewhere of its outbox, so that none fills it alone. Read once a transaction, kept in memory, written back before the commit: the cost of a message does not grow
 //! with what is stored.
 //!
 //! Whoever changes what an account's store holds holds the account's row first, until the commit. So what is read then
@@ -15,7 +15,7 @@ use missive_wire::{DeviceId, ServerName};
 use uuid::Uuid;
 
 use super::{Result, corrupt};
-use crate::model::DeviceKey;
+use crate::model::{DeviceKey, EnvelopeKey};
 
 use quota::Held;
 pub use quota::Quota;
@@ -47,6 +47,15 @@ struct Account {
     shares: HashMap<String, Held>,
 }
 
+/// Under which name an envelope is counted. A message to an address is counted apart from what comes from there. A status
+/// is counted with that, since it was caused there: a homeserver that takes no statuses fills its own share, and no more.
+pub(super) fn share_of(envelope: &EnvelopeKey) -> String {
+    match envelope.state {
+        None => format!("{}/out", envelope.receiver),
+        Some(_) => envelope.receiver.to_string(),
+    }
+}
+
 impl Shares {
     /// Knows nothing yet. `own` is this homeserver's name: of its members, none is counted together with the others.
     pub(super) fn new(own: &ServerName) -> Self {
@@ -61,9 +70,24 @@ impl Shares {
     /// Takes room for a message or status from `sender` in the store of a device's account, within the quota, if one is
     /// given. The share must have been loaded.
     pub(super) fn take(&mut self, device: DeviceKey, sender: &str, bytes: i64, quota: Option<Quota>) -> Result<Room> {
+        let account = self.accounts.get(&device.account).and_then(Option::as_ref);
+        if account.is_none_or(|account| !account.devices.contains(&device.device)) {
+            return Ok(Room::Gone);
+        }
+        self.take_of_account(device.account, sender, bytes, quota)
+    }
+
+    /// The same where it is of no device that must be there.
+    pub(super) fn take_of_account(
+        &mut self,
+        account: Uuid,
+        sender: &str,
+        bytes: i64,
+        quota: Option<Quota>,
+    ) -> Result<Room> {
         let origin = self.origin(sender);
-        let Some(Some(account)) = self.accounts.get_mut(&device.account) else { return Ok(Room::Gone) };
-        if !account.devices.contains(&device.device) || (account.revoked && quota.is_some()) {
+        let Some(Some(account)) = self.accounts.get_mut(&account) else { return Ok(Room::Gone) };
+        if account.revoked && quota.is_some() {
             return Ok(Room::Gone);
         }
         if let Some(quota) = quota {
@@ -88,7 +112,7 @@ impl Shares {
         }
     }
 
-    /// The other homeserver that an address is of, as `@server`.
+    /// The other homeserver that an address is of, as `@server`; as `@server/out` for messages to there.
     fn origin<'a>(&self, sender: &'a str) -> Option<&'a str> {
         let origin = sender.find('@').and_then(|at| sender.get(at..))?;
         (origin != self.own).then_some(origin)

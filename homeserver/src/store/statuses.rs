@@ -60,14 +60,19 @@ pub(super) fn rank(state: State) -> i64 {
     }
 }
 
+/// The state of that rank.
+pub(super) fn state_of(number: i64) -> Result<State> {
+    let states = [State::Sent, State::Undeliverable, State::Received, State::Read];
+    states.into_iter().find(|state| rank(*state) == number).ok_or_else(|| corrupt("state"))
+}
+
 impl TryFrom<Row> for StoredStatus {
     type Error = super::StoreError;
 
     fn try_from(row: Row) -> Result<Self> {
-        let states = [State::Sent, State::Undeliverable, State::Received, State::Read];
         Ok(Self {
             message_id: row.message_id,
-            state: states.into_iter().find(|state| rank(*state) == row.state).ok_or_else(|| corrupt("state"))?,
+            state: state_of(row.state)?,
             sender: row.sender.parse().map_err(|_| corrupt("address"))?,
             code: row.code.as_deref().map(Code::parse),
         })

@@ -76,10 +76,15 @@ pub fn status(code: Code) -> StatusCode {
         | Code::NotOwner
         | Code::AccountRevoked
         | Code::RegistrationClosed
-        | Code::InviteRequired => StatusCode::FORBIDDEN,
+        | Code::InviteRequired
+        | Code::DirectoryClosed => StatusCode::FORBIDDEN,
         Code::NotFound | Code::UnknownServer | Code::NoKeys => StatusCode::NOT_FOUND,
         Code::MethodNotAllowed => StatusCode::METHOD_NOT_ALLOWED,
-        Code::NameTaken | Code::KeyIdReused | Code::IdentityChanged | Code::DeviceMismatch => StatusCode::CONFLICT,
+        Code::NameTaken
+        | Code::KeyIdReused
+        | Code::IdentityChanged
+        | Code::DeviceMismatch
+        | Code::TransactionReused => StatusCode::CONFLICT,
         Code::ReceiverGone | Code::Expired => StatusCode::GONE,
         Code::TooLarge => StatusCode::PAYLOAD_TOO_LARGE,
         Code::WeakPassword

@@ -7,13 +7,12 @@ use missive_wire::{
     ClientFrame, ErrorDetails, FrameError, MessageFrame, MessageId, Scope, ServerError, ServerFrame, State, StatusAck,
     StatusFrame,
 };
-use uuid::Uuid;
 
 use super::told::{after_failed, failure};
 use crate::{
     app::{App, FrameLimit},
     error::Error,
-    hub::{Frames, Input, Outgoing, SentBy, Turns},
+    hub::{Frames, Input, Outgoing, SentBy, Towards, Turns},
     model::Access,
     service::{access, delivery::Way, messages, statuses},
 };
@@ -84,19 +83,19 @@ impl Dispatcher {
         }
         let receiver = messages::receiver(&self.app, &frame.receiver).await;
         let receiver = receiver.inspect_err(|error| self.note(None, id, error))?;
-        let account = receiver.account;
-        if let Some(held) = self.turns.held(account) {
+        let towards = receiver.towards();
+        if let Some(held) = self.turns.held(&towards) {
             return Err(after_failed(Some(held)));
         }
         let by = SentBy { frames: &self.frames, turns: &self.turns };
-        let sending = messages::send(&self.app, &self.access, &receiver, frame, by).await;
-        sending.inspect_err(|error| self.note(Some(account), id, error))
+        let sending = messages::send(&self.app, &self.access, receiver, frame, by).await;
+        sending.inspect_err(|error| self.note(Some(towards), id, error))
     }
 
-    /// Remembers a message that failed for now before it came to a mailbox.
-    fn note(&self, account: Option<Uuid>, id: Option<MessageId>, error: &Error) {
+    /// Remembers a message that failed for now before it came to a mailbox or lane.
+    fn note(&self, towards: Option<Towards>, id: Option<MessageId>, error: &Error) {
         if let Some(id) = id.filter(|_| error.details.retry_after.is_some()) {
-            self.turns.fail(account, id);
+            self.turns.fail(towards, id);
         }
     }
 

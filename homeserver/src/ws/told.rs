@@ -20,9 +20,11 @@ pub(super) fn told(ids: Vec<MessageId>, receiver: &Address, outcome: Outcome) ->
         // The status is stored: the sender's mailbox tells it.
         Outcome::Settled => return Vec::new(),
         Outcome::Gone => Error::new(Code::ReceiverGone, format!("{receiver} can no longer receive messages")),
-        Outcome::Full => {
-            Error::temporary(Code::QuotaExceeded, format!("the store of {receiver} is full for now"), LATER)
-        }
+        Outcome::Full => Error::temporary(
+            Code::QuotaExceeded,
+            format!("too much waits for {receiver} already; send it again later"),
+            LATER,
+        ),
         Outcome::AfterFailed => after_failed(None),
         Outcome::Failed => {
             Error::temporary(Code::Unavailable, "the server could not store the message; send it again", SOON)

@@ -144,6 +144,9 @@ impl Writer {
             Outgoing::Hello { pending } => {
                 let hello = Hello { incarnation: self.app.incarnation, device: self.device, pending };
                 batch.put(&ServerFrame::Hello { hello }, text);
+                for restored in self.app.known_peers.restored().iter() {
+                    batch.put(&ServerFrame::PeerIncarnation { peer_incarnation: restored.peer.clone() }, text);
+                }
             }
             // What comes behind it answers the client still.
             Outgoing::Close(code, reason) => batch.close = batch.close.or(Some((code, reason))),

@@ -60,7 +60,7 @@ async fn a_revoked_account_is_told_and_the_terminal_is_as_before() {
 async fn the_same_device_elsewhere_is_told() {
     let server = homeserver().await;
     let alice = User::register(&server, "alice");
-    let copy = User { name: "alice", folder: server.directory.path().join("copy") };
+    let copy = User { folder: server.directory.path().join("copy"), ..alice.clone() };
     let copied = std::process::Command::new("cp").arg("-r").args([&alice.folder, &copy.folder]).status().unwrap();
     assert!(copied.success());
     let mut a = alice.chat(&[]);

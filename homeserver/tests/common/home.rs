@@ -1,6 +1,6 @@
 //! A homeserver that serves.
 
-use std::{ffi::OsString, sync::Arc};
+use std::{ffi::OsString, path::PathBuf, sync::Arc};
 
 use homeserver::{
     app::App,
@@ -22,14 +22,18 @@ use super::{Database, PASSWORD, Person, Reply, Socket};
 pub(crate) type Settings<'a> = &'a [&'a str];
 
 /// High enough that only a test that lowers them meets them; on all the same.
-const LIMITS: [&str; 7] = [
+const LIMITS: [&str; 11] = [
     "limits.registrations_per_hour=100000",
     "limits.logins_per_minute=100000",
     "limits.claims_per_minute=100000",
     "limits.claims_per_target_per_minute=100000",
     "limits.searches_per_minute=100000",
+    "limits.peer_claims_per_minute=100000",
+    "limits.domain_claims_per_minute=100000",
+    "limits.domain_searches_per_minute=100000",
     "limits.requests_per_second=100000",
     "limits.frames_per_second=100000",
+    "limits.peer_failures_per_minute=100000",
 ];
 
 /// A running homeserver on a database of its own.
@@ -50,6 +54,13 @@ pub(crate) struct Home {
     dir: TempDir,
 }
 
+/// Another server on a home's database, with the same clock.
+pub(crate) struct Replica {
+    pub(crate) url: String,
+    server: Server,
+    _dir: TempDir,
+}
+
 /// A homeserver on SQLite, then one on PostgreSQL.
 pub(crate) async fn both() -> Vec<Home> {
     both_with(&[]).await
@@ -67,8 +78,20 @@ pub(crate) async fn both_with(settings: Settings<'_>) -> Vec<Home> {
 
 impl Home {
     pub(crate) async fn start(database: Database, dir: TempDir, settings: Settings<'_>) -> Self {
-        let config = config(&database, &dir, settings);
         let clock = Clock::turned(Clock::default().now());
+        Self::start_as("one.example", "127.0.0.1:0", clock, database, dir, settings).await
+    }
+
+    /// Starts a homeserver of that name, on that address, by that clock.
+    pub(crate) async fn start_as(
+        name: &str,
+        listen: &str,
+        clock: Clock,
+        database: Database,
+        dir: TempDir,
+        settings: Settings<'_>,
+    ) -> Self {
+        let config = config(name, listen, &database, &dir, settings);
         let server = Server::start(config.clone(), clock.clone()).await.unwrap();
         Self {
             server_name: server.app.server_name.to_string(),
@@ -85,11 +108,29 @@ impl Home {
 
     /// Stops the server and starts it again on the same data, on another port. People of before must be moved over.
     pub(crate) async fn restart(&mut self) {
+        self.stop().await;
+        self.start_again().await;
+    }
+
+    /// Stops the server.
+    pub(crate) async fn stop(&mut self) {
         self.server.take().unwrap().stop().await;
+    }
+
+    /// Starts the server again after [`Home::stop`].
+    pub(crate) async fn start_again(&mut self) {
         let server = Server::start(self.config.clone(), self.clock.clone()).await.unwrap();
         self.url = format!("http://{}", server.address);
         self.app = server.app.clone();
         self.server = Some(server);
+    }
+
+    /// Another server on the same database, as a replica is one.
+    pub(crate) async fn replica(&self) -> Replica {
+        let dir = tempfile::tempdir().unwrap();
+        let config = Config { data_dir: dir.path().into(), ..self.config.clone() };
+        let server = Server::start(config, self.clock.clone()).await.unwrap();
+        Replica { url: format!("http://{}", server.address), server, _dir: dir }
     }
 
     pub(crate) fn is_postgres(&self) -> bool {
@@ -150,6 +191,11 @@ impl Home {
         }
     }
 
+    /// The file of a SQLite database.
+    pub(crate) fn database_file(&self) -> PathBuf {
+        self.dir.path().join("homeserver.db")
+    }
+
     /// The bytes of the database's files, or of its rows as text with binary columns in hexadecimal.
     pub(crate) async fn at_rest(&self) -> Vec<u8> {
         let Store::Postgres(pool) = &self.app.store else {
@@ -198,17 +244,23 @@ impl Home {
     }
 }
 
+impl Drop for Replica {
+    fn drop(&mut self) {
+        self.server.app.shutdown.cancel();
+    }
+}
+
 impl Drop for Home {
     fn drop(&mut self) {
         self.app.shutdown.cancel();
     }
 }
 
-fn config(database: &Database, dir: &TempDir, settings: Settings<'_>) -> Config {
+fn config(name: &str, listen: &str, database: &Database, dir: &TempDir, settings: Settings<'_>) -> Config {
     let set = LIMITS.iter().chain(settings).map(ToString::to_string).collect();
     let flags = Flags {
-        server_name: Some("one.example".into()),
-        listen: Some("127.0.0.1:0".parse().unwrap()),
+        server_name: Some(name.into()),
+        listen: Some(listen.parse().unwrap()),
         database_url: Some(database.url.clone().into()),
         data_dir: Some(dir.path().into()),
         set,

@@ -1,4 +1,5 @@
 //! What two clients have on their disks, and what was promised them.
+#![allow(dead_code)] // each test binary uses its part
 
 use std::{
     collections::{BTreeMap, BTreeSet},
@@ -94,6 +95,11 @@ impl Ledger {
     /// Messages of which the sender does not know that they were received.
     pub fn unacknowledged(&self) -> usize {
         self.disks().outbox.values().filter(|known| **known != Known::Received).count()
+    }
+
+    /// How many messages the receiver shows.
+    pub fn shown(&self) -> usize {
+        self.disks().shown.len()
     }
 
     /// How much has happened.

@@ -5,8 +5,8 @@ use std::{collections::VecDeque, sync::Arc};
 
 use homeserver::{
     hub::{
-        Done, Frames, Input, Job, Link, Mailbox, Notice, Op, Outcome, Outgoing, Reading, Sending, SentBy, Turns,
-        Written,
+        Done, Frames, Input, Job, Link, Mailbox, Notice, Op, Outcome, Outgoing, Reading, Sending, SentBy, Towards,
+        Turns, WAIT, Written,
     },
     model::{DeviceKey, MessageSelector, SettledRow, StoredMessage},
 };
@@ -33,7 +33,7 @@ impl Heard {
     /// Starts a message to the account without an id, in so many copies.
     pub fn replies(&self, turns: &Arc<Turns>, id: Option<Uuid>, copies: usize) -> Vec<homeserver::hub::Reply> {
         let by = SentBy { frames: &self.0, turns };
-        Sending::start(by, (Uuid::nil(), address("bob")), (id, id.unwrap_or_default()), copies)
+        Sending::start(by, (Towards::Account(Uuid::nil()), address("bob")), (id, id.unwrap_or_default()), copies)
     }
 
     /// Its socket ends.
@@ -93,7 +93,7 @@ impl Rig {
     pub fn deliver(&mut self, message: &Arc<Delivered>) -> Heard {
         let heard = Heard::default();
         let reply = heard.replies(&self.turns, Some(message.id), 1).remove(0);
-        self.input(Input::Deliver { message: message.clone(), reply });
+        self.input(Input::Deliver { message: message.clone(), reply, wait: WAIT });
         heard
     }
 
@@ -148,9 +148,11 @@ impl Rig {
                 };
                 let sender = Some(DeviceKey { account: self.alice, device: DeviceId::FIRST });
                 let gone = self.rows.extract_if(.., |row| row.message.id == id);
-                Written::Settled(gone.map(|row| SettledRow { seq: row.seq, sender, message_id: id }).collect())
+                Written::Settled(
+                    gone.map(|row| SettledRow { seq: row.seq, sender, elsewhere: None, message_id: id }).collect(),
+                )
             }
-            Op::PutStatus(_) | Op::AcknowledgeStatuses(..) => Written::Rows(1),
+            Op::PutStatus(_) | Op::TellElsewhere(_) | Op::AcknowledgeStatuses(..) => Written::Rows(1),
         }
     }
 

@@ -7,7 +7,8 @@ use std::{
 
 use homeserver::{
     hub::{
-        Done, Frames, Input, Job, Link, Mailbox, Op, Outcome, Outgoing, Reading, Sending, SentBy, Turns, WAIT, Written,
+        Done, Frames, Input, Job, Link, Mailbox, Op, Outcome, Outgoing, Reading, Sending, SentBy, Towards, Turns, WAIT,
+        Written,
     },
     model::{DeviceKey, MessageSelector, SettledRow, StoredMessage},
 };
@@ -275,8 +276,8 @@ impl Rig {
         let by = SentBy { frames: &self.told, turns: &self.turns };
         let ids = (Some(message.id), message.id);
         self.waiting.push(n);
-        for reply in Sending::start(by, (Uuid::nil(), address("bob")), ids, 1) {
-            self.input(Input::Deliver { message: message.clone(), reply });
+        for reply in Sending::start(by, (Towards::Account(Uuid::nil()), address("bob")), ids, 1) {
+            self.input(Input::Deliver { message: message.clone(), reply, wait: WAIT });
         }
     }
 
@@ -421,10 +422,11 @@ impl Rig {
                     MessageSelector::Triple(_, _, id) | MessageSelector::Id(id) => row.message.id == *id,
                     MessageSelector::Row(known) => row.seq == known.seq,
                 });
-                let settled = gone.map(|row| SettledRow { seq: row.seq, sender, message_id: row.message.id });
+                let settled =
+                    gone.map(|row| SettledRow { seq: row.seq, sender, elsewhere: None, message_id: row.message.id });
                 Written::Settled(settled.collect())
             }
-            Op::PutStatus(_) | Op::AcknowledgeStatuses(..) => Written::Rows(1),
+            Op::PutStatus(_) | Op::TellElsewhere(_) | Op::AcknowledgeStatuses(..) => Written::Rows(1),
         }
     }
 

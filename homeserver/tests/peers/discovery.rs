@@ -250,6 +250,23 @@ async fn failures_are_remembered_longer_and_longer() {
 }
 
 #[tokio::test]
+async fn a_server_that_signs_something_is_asked_again_soon() {
+    let authority = Authority::new();
+    let server = Server::start(&authority).await;
+    server.publish(&[]);
+    let (peers, clock) = peers(&authority.federation());
+    let name = server.name();
+    peers.discovery.find(&name, Asker::Own).await.unwrap_err();
+    server.publish(&[(WELL_KNOWN, well_known(&server))]);
+    clock.advance(999);
+    peers.discovery.hear(&name);
+    let failed = peers.discovery.find(&name, Asker::Own).await.unwrap_err();
+    assert_eq!((failed.retry_after, server.requests()), (Some(1), 1));
+    clock.advance(1);
+    peers.discovery.find(&name, Asker::Own).await.unwrap();
+}
+
+#[tokio::test]
 async fn many_who_ask_at_once_cause_one_question() {
     let authority = Authority::new();
     let server = altered(&authority, json!({})).await;
@@ -300,6 +317,35 @@ async fn who_names_many_servers_is_stopped_and_others_are_not() {
     }
     // What is remembered costs nothing.
     assert_eq!(find(0, source).await, "refused_address");
+}
+
+/// Whoever names servers that never answer has four of them asked at a time, and others are not kept waiting.
+#[tokio::test]
+async fn one_asker_does_not_take_every_place() {
+    let silent = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let port = silent.local_addr().unwrap().port();
+    let mut federation = super::server::federation();
+    let name = |index: usize| format!("s{index}.example").parse::<ServerName>().unwrap();
+    let silences = (0..8).map(|index| (name(index), format!("http://127.0.0.1:{port}")));
+    federation.resolve = silences.collect();
+    let (peers, _) = peers(&federation);
+    let find = |index, asker| {
+        let (peers, name) = (&peers, name(index));
+        async move { peers.discovery.find(&name, asker).await.unwrap_err().reason.code() }
+    };
+    let [one, other] = ["1.1.1.1", "1.1.1.2"].map(|source| Asker::Source(source.parse().unwrap()));
+    let asked = futures_util::future::join_all((0..4).map(|index| find(index, one)));
+    let meanwhile = async {
+        tokio::time::sleep(Duration::from_millis(300)).await;
+        assert_eq!(find(4, one).await, "busy");
+        // A stranger does not wait for another's question either.
+        assert_eq!(find(0, other).await, "busy");
+        tokio::time::timeout(Duration::from_secs(1), find(5, other)).await.unwrap_err();
+    };
+    tokio::select! {
+        codes = asked => panic!("{codes:?}"),
+        () = meanwhile => {}
+    }
 }
 
 #[tokio::test]

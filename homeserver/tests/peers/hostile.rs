@@ -4,7 +4,7 @@ use std::fmt::Write as _;
 
 use homeserver::peers::{
     json,
-    signature::{HEADER_MAX_BYTES, Input, RequestClaim, SignatureError},
+    signature::{HEADER_MAX_BYTES, Input, Message, RequestClaim, SignatureError},
     trust::KeyDocument,
 };
 use http::HeaderValue;
@@ -97,8 +97,31 @@ fn the_size_of_signatures_is_bounded() {
     }
     let components = (0..40).map(|index| format!("\"h{index}\"")).collect::<Vec<_>>().join(" ");
     assert_eq!(Input::parse(&format!("({components})")).unwrap_err(), SignatureError::TooMany("signature-input"));
+    let members =
+        |count: usize| (0..count).map(|index| format!("\"a\";key=\"k{index}\"")).collect::<Vec<_>>().join(" ");
+    Input::parse(&format!("({})", members(4))).unwrap();
+    let error = Input::parse(&format!("({})", members(5))).unwrap_err();
+    assert_eq!((error.code(), error), ("signature_too_large", SignatureError::TooManyCoveredMembers));
     let twice = Input::parse("(\"a\" \"b\";key=\"x\";req \"b\";req;key=\"x\")").unwrap_err();
     assert_eq!(twice, SignatureError::DuplicateComponent("\"b\";req;key=\"x\"".to_owned()));
+}
+
+/// A member is read only out of a header of some size, and no text repeats all of what came.
+#[test]
+fn what_is_covered_is_bounded() {
+    let mut request = signed_at(NOW, 1);
+    request.headers.insert("long", HeaderValue::from_str(&format!("a=1, b=\"{}\"", "b".repeat(9_000))).unwrap());
+    let message = Message::Request(request.head());
+    Input::parse("(\"long\")").unwrap().base(&message).unwrap();
+    let error = Input::parse("(\"long\";key=\"a\")").unwrap().base(&message).unwrap_err();
+    assert_eq!(
+        (error.code(), error),
+        ("signature_too_large", SignatureError::LargeComponent("\"long\";key=\"a\"".into()))
+    );
+    let mut request = signed_at(NOW, 1);
+    request.headers.insert("missive-destination", HeaderValue::from_str(&"x".repeat(9_000)).unwrap());
+    let error = RequestClaim::read(&request.head(), at(NOW)).unwrap_err();
+    assert!(error.code() == "wrong_destination" && error.to_string().len() < 200, "{error}");
 }
 
 #[test]

@@ -4,11 +4,13 @@ import base64
 import datetime
 import json
 import sys
+import urllib.error
+import urllib.request
 import warnings
 
 warnings.simplefilter("ignore")
 
-from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey, Ed25519PublicKey
 from http_message_signatures import HTTPMessageSigner, HTTPMessageVerifier, MappingKeyResolver
 from http_message_signatures.algorithms import ED25519
 
@@ -69,8 +71,14 @@ def sign(told):
     return {"headers": signed.headers}
 
 
+def public_key(told):
+    if "publicKey" in told:
+        return Ed25519PublicKey.from_public_bytes(base64.b64decode(told["publicKey"]))
+    return key(told).public_key()
+
+
 def verify(told):
-    keys = MappingKeyResolver(public_keys={told["keyId"]: key(told).public_key()}, private_keys={})
+    keys = MappingKeyResolver(public_keys={told["keyId"]: public_key(told)}, private_keys={})
     verifier = HTTPMessageVerifier(signature_algorithm=ED25519, key_resolver=keys)
     results = verifier.verify(
         message(told), expect_tag=TAG, require_components=components(told), body=base64.b64decode(told["body"])
@@ -78,10 +86,29 @@ def verify(told):
     return {"verified": len(results)}
 
 
+def call(told):
+    """Signs a request, sends it to a server, with another body if one is told, and verifies the answer if it is signed."""
+    headers = sign(told)["headers"]
+    body = base64.b64decode(told.get("sent", told["body"]))
+    request = urllib.request.Request(told["address"], data=body, headers=headers, method=told["method"])
+    try:
+        answer = urllib.request.build_opener(urllib.request.ProxyHandler({})).open(request, timeout=30)
+    except urllib.error.HTTPError as refusal:
+        answer = refusal
+    said = {"status": answer.status, "body": answer.read().decode(), "verified": 0}
+    received = {name.lower(): value for name, value in answer.headers.items()}
+    if "signature" in received:
+        asked = {"method": told["method"], "url": told["url"], "headers": headers}
+        shown = {"status": answer.status, "headers": received, "request": asked, "label": "python"}
+        shown["body"] = base64.b64encode(said["body"].encode()).decode()
+        said |= verify(shown | told["answerKey"])
+    return said
+
+
 for line in sys.stdin:
     told = json.loads(line)
     try:
-        said = {"sign": sign, "verify": verify}[told["do"]](told)
+        said = {"sign": sign, "verify": verify, "call": call}[told["do"]](told)
     except Exception as error:
         said = {"refused": f"{type(error).__name__}: {error}"}
     print(json.dumps(said), flush=True)

@@ -14,7 +14,7 @@ use axum::{Router, body::Bytes, extract::State, http::Request, response::Respons
 use axum_server::{Handle, tls_rustls::RustlsConfig};
 use homeserver::{
     clock::Clock,
-    config::Federation,
+    config::{Federation, RemoteDirectory},
     peers::{Peers, trust::Entry},
 };
 use missive_wire::{Base64, FederationAlgorithm, FederationKey, ServerName};
@@ -32,6 +32,7 @@ pub(super) fn federation() -> Federation {
         resolve: BTreeMap::new(),
         allow: Vec::new(),
         deny: Vec::new(),
+        directory: RemoteDirectory::Exact,
         allow_networks: Vec::new(),
         ca_file: None,
     }

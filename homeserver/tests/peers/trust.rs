@@ -362,3 +362,22 @@ fn pinned_keys_survive_storage() {
     let stored = serde_json::to_string(&keys).unwrap();
     assert_eq!(serde_json::from_str::<PinnedKeys>(&stored).unwrap(), keys);
 }
+
+/// Of a server that has long been there, only the last statements are followed; one that publishes more means harm.
+#[test]
+fn what_is_looked_at_first_is_bounded() {
+    let met = |statements: &[Statement], revocations: Vec<Revoked>| {
+        let document = KeyDocument { revocations, ..document(&[entry(200, 0)], statements) };
+        first(&name(), &document, day(50)).map(|pinned| pinned.keys.len())
+    };
+    let rested: Vec<_> = (1..=199).map(|seed| vouch(seed, &entry(seed + 1, 0))).collect();
+    assert_eq!(met(&rested, Vec::new()), Ok(1));
+    let many = |by: u8| (1..=65).map(|seed| vouch(by, &entry(seed, 1))).collect::<Vec<_>>();
+    let hostile = Err(FirstKeysError::TooMany { what: "rotations" });
+    assert_eq!(met(&many(200), Vec::new()), hostile);
+    assert_eq!(met(&[&[vouch(200, &entry(100, 1))], &many(100)[..]].concat(), Vec::new()), hostile);
+    let recovered: Vec<_> = (1..=65).map(|seed| recover(RECOVERY, &entry(seed, 1))).collect();
+    assert_eq!(met(&recovered, Vec::new()), hostile);
+    let revoked = (1..=65).map(|seed| revoke(RECOVERY, seed)).collect();
+    assert_eq!(met(&[], revoked), Err(FirstKeysError::TooMany { what: "revocations" }));
+}

@@ -6,11 +6,11 @@ use futures_util::{SinkExt as _, StreamExt as _};
 use serde_json::{Value, json};
 use tokio::net::TcpStream;
 use tokio_tungstenite::{
-    MaybeTlsStream, WebSocketStream, connect_async,
-    tungstenite::{Message, client::IntoClientRequest as _, http::Request, protocol::CloseFrame},
+    MaybeTlsStream, WebSocketStream,
+    tungstenite::{Message, http::Request, protocol::CloseFrame},
 };
 
-use super::{Homeserver, SERVER_NAME};
+use super::{Homeserver, Way};
 
 const PATIENCE: Duration = Duration::from_secs(10);
 
@@ -23,39 +23,41 @@ pub struct Person {
     pub id: String,
     pub token: String,
     pub refresh: String,
+    pub way: Way,
+    server_name: String,
     http: reqwest::Client,
-    url: String,
-    socket_url: String,
 }
 
 impl Person {
     /// Registers.
     pub async fn register(server: &Homeserver, name: &str) -> Self {
-        let http = reqwest::Client::new();
+        let way = Way::to(server);
+        let http = way.client();
         let body = json!({"name": name, "password": PASSWORD});
-        let answer = http.post(format!("{}/api/v1/users", server.url)).json(&body).send().await.unwrap();
+        let answer = http.post(format!("{}/api/v1/users", way.url)).json(&body).send().await.unwrap();
         assert_eq!(answer.status(), 201);
         let refresh = refresh_token(&answer);
         let body: Value = answer.json().await.unwrap();
         let text = |key: &str| body["data"][key].as_str().unwrap().to_owned();
         let (id, token) = (text("id"), text("accessToken"));
-        Self { name: name.into(), id, token, refresh, http, url: server.url.clone(), socket_url: server.socket_url() }
+        Self { name: name.into(), id, token, refresh, way, server_name: server.seat.name.clone(), http }
     }
 
     /// The person's address.
     pub fn address(&self) -> String {
-        format!("{}@{SERVER_NAME}", self.name)
+        format!("{}@{}", self.name, self.server_name)
     }
 
     /// The server has moved to another port.
     pub fn follow(&mut self, server: &Homeserver) {
-        (self.url, self.socket_url) = (server.url.clone(), server.socket_url());
+        self.way = Way::to(server);
+        self.http = self.way.client();
     }
 
     /// A request with the access token; the status and the body.
     pub async fn request(&self, method: &str, path: &str, body: Option<Value>) -> (u16, Value) {
         let method = reqwest::Method::from_bytes(method.as_bytes()).unwrap();
-        let mut request = self.http.request(method, format!("{}{path}", self.url)).bearer_auth(&self.token);
+        let mut request = self.http.request(method, format!("{}{path}", self.way.url)).bearer_auth(&self.token);
         if let Some(body) = body {
             request = request.json(&body);
         }
@@ -78,21 +80,19 @@ impl Person {
 
     /// Connects, and reads nothing.
     pub async fn open(&self) -> Socket {
-        Socket(connect_async(self.socket_request()).await.unwrap().0)
+        Socket(self.way.connect(&self.token).await.unwrap())
     }
 
     /// The request that opens the person's socket.
     pub fn socket_request(&self) -> Request<()> {
-        let mut request = self.socket_url.as_str().into_client_request().unwrap();
-        request.headers_mut().insert("authorization", format!("Bearer {}", self.token).parse().unwrap());
-        request
+        self.way.socket_request(&self.token)
     }
 
     /// The server has moved to another port, and may have been away for long: a new access token for the refresh token.
     pub async fn renew(&mut self, server: &Homeserver) {
         self.follow(server);
         let cookie = format!("refreshToken={}", self.refresh);
-        let request = self.http.put(format!("{}/api/v1/tokens", self.url)).header("cookie", cookie);
+        let request = self.http.put(format!("{}/api/v1/tokens", self.way.url)).header("cookie", cookie);
         let answer = request.send().await.unwrap();
         assert_eq!(answer.status(), 200);
         self.refresh = refresh_token(&answer);
@@ -102,7 +102,7 @@ impl Person {
 
     /// Connects and expects the door to be shut; the status.
     pub async fn refused(&self) -> u16 {
-        match connect_async(self.socket_request()).await {
+        match self.way.connect(&self.token).await {
             Err(tokio_tungstenite::tungstenite::Error::Http(answer)) => answer.status().as_u16(),
             other => panic!("expected a refusal, not {other:?}"),
         }

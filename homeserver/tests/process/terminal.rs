@@ -11,12 +11,15 @@ use std::{
 
 use serde_json::Value;
 
-use super::{Homeserver, SERVER_NAME, data_arguments, person::PASSWORD};
+use super::{Authority, Homeserver, arguments_as, person::PASSWORD};
 
 /// An account with a folder and a key file of its own.
+#[derive(Clone)]
 pub struct User {
     pub name: &'static str,
     pub folder: PathBuf,
+    pub server_name: String,
+    pub authority: Option<Authority>,
 }
 
 impl User {
@@ -31,7 +34,7 @@ impl User {
         let folder = server.directory.path().join(format!("client-{name}"));
         fs::create_dir(&folder).unwrap();
         fs::write(folder.join("password"), PASSWORD).unwrap();
-        Self { name, folder }
+        Self { name, folder, server_name: server.seat.name.clone(), authority: server.seat.authority.clone() }
     }
 
     pub fn register_command(&self, server: &Homeserver) -> Command {
@@ -44,7 +47,7 @@ impl User {
     }
 
     pub fn address(&self) -> String {
-        format!("{}@{SERVER_NAME}", self.name)
+        format!("{}@{}", self.name, self.server_name)
     }
 
     /// The terminal client, saying everything as JSON.
@@ -57,6 +60,7 @@ impl User {
         let mut command = Command::new(binary("missive"));
         command.arg("--home").arg(&self.folder).arg("--key-file").arg(self.key_file());
         command.args(arguments).stdin(Stdio::null()).stderr(Stdio::piped());
+        command.envs(self.authority.iter().map(|authority| ("SSL_CERT_FILE", authority.file())));
         command
     }
 
@@ -198,7 +202,7 @@ pub fn binary(name: &str) -> PathBuf {
 pub fn missivectl(server: &Homeserver, arguments: &[&str]) -> Output {
     Command::new(binary("missivectl"))
         .args(arguments)
-        .args(data_arguments(server.directory.path(), &server.database))
+        .args(arguments_as(&server.seat.name, server.directory.path(), &server.database))
         .stdin(Stdio::null())
         .output()
         .unwrap()

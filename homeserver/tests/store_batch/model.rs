@@ -1,13 +1,13 @@
 //! What a batch of operations must come to, one operation after the other, in the order of the phases. Nothing is counted
 //! here: whether there is room is looked up in the rows each time.
 
-use std::collections::{BTreeMap, BTreeSet, HashSet};
+use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 
 use homeserver::{
-    model::{DeviceKey, MessageSelector, NewStatus, PendingRow},
+    model::{DeviceKey, EnvelopeKey, MessageSelector, NewEnvelope, NewStatus, PendingRow},
     store::{Quota, WriteOp, WriteResult},
 };
-use missive_wire::{Code, MessageId, State};
+use missive_wire::{Address, ClaimedBundle, Code, DeviceId, MessageId, State};
 use uuid::Uuid;
 
 /// The homeserver that the model is of.
@@ -28,7 +28,26 @@ pub struct Model {
     pub statuses: BTreeMap<StatusKey, (State, Option<Code>)>,
     /// The ids of one-time keys that are left, of EC and Kyber alike.
     pub keys: BTreeMap<DeviceKey, Vec<u32>>,
+    pub outbox: HashMap<EnvelopeKey, Envelope>,
+    /// What other homeservers claimed, of which account.
+    claims: HashMap<Uuid, (Uuid, ClaimedBundle)>,
 }
+
+/// An envelope in the outbox.
+pub struct Envelope {
+    /// Its place, once that has been seen.
+    pub seq: Option<i64>,
+    pub bytes: i64,
+}
+
+/// The pairs that found no room, for messages and for envelopes.
+#[derive(Default)]
+struct Full {
+    messages: HashSet<Pair>,
+    envelopes: HashSet<OutPair>,
+}
+
+type OutPair = (usize, Uuid, Option<DeviceId>, Address, Option<DeviceId>);
 
 /// A request's device, and the one that it sends to.
 type Pair = (usize, DeviceKey, String, u8);
@@ -61,19 +80,29 @@ impl Model {
             segments[*segment].push(*ran);
             *segment += usize::from(matches!(ran.op, WriteOp::Settle { which: MessageSelector::Id(_), .. }));
         }
-        let mut full = HashSet::new();
+        let mut full = Full::default();
         for segment in segments {
             self.run_segment(&segment, &mut full);
         }
     }
 
-    fn run_segment(&mut self, segment: &[Ran<'_>], full: &mut HashSet<Pair>) {
+    fn run_segment(&mut self, segment: &[Ran<'_>], full: &mut Full) {
         for ran in segment {
-            self.store(ran, full);
+            self.store(ran, &mut full.messages);
         }
-        let mut told = Vec::new();
+        let (mut told, mut elsewhere) = (Vec::new(), Vec::new());
         for ran in segment {
-            told.extend(self.settle(ran));
+            self.settle(ran, &mut told, &mut elsewhere);
+        }
+        for envelope in elsewhere {
+            let bytes = length(&envelope);
+            self.outbox.entry(envelope.key).or_insert(Envelope { seq: None, bytes });
+        }
+        for ran in segment {
+            self.enqueue(ran, &mut full.envelopes);
+        }
+        for ran in segment {
+            told.extend(self.dequeue(ran));
         }
         for status in told {
             self.put(&status, None);
@@ -88,6 +117,43 @@ impl Model {
         for ran in segment {
             self.claim(ran);
         }
+    }
+
+    fn enqueue(&mut self, ran: &Ran<'_>, full: &mut HashSet<OutPair>) {
+        let WriteOp::Enqueue { envelope, quota } = ran.op else { return };
+        let key = &envelope.key;
+        if let Some(kept) = self.outbox.get_mut(key) {
+            let WriteResult::Stored { seq, new: false } = *ran.result else { panic!("{:?}", ran.result) };
+            assert_eq!(*kept.seq.get_or_insert(seq), seq);
+            return;
+        }
+        let bytes = length(envelope);
+        let share = share_of(key);
+        let pair = (ran.request, key.account, key.device, key.receiver.clone(), key.receiver_device);
+        let known = self.devices.iter().any(|device| device.account == key.account);
+        if quota.is_some() && full.contains(&pair) {
+            assert!(matches!(ran.result, WriteResult::Full), "{:?}", ran.result);
+        } else if quota.is_some() && (!known || self.revoked.contains(&key.account)) {
+            assert!(matches!(ran.result, WriteResult::Gone), "{:?}", ran.result);
+        } else if quota.is_some_and(|quota| !self.has_room(key.account, &share, bytes, quota)) {
+            assert!(matches!(ran.result, WriteResult::Full), "{:?}", ran.result);
+            full.insert(pair);
+        } else {
+            let WriteResult::Stored { seq, new: true } = *ran.result else { panic!("{:?}", ran.result) };
+            assert!(self.outbox.values().all(|other| other.seq.is_none_or(|other| other < seq)), "places rise");
+            self.outbox.insert(key.clone(), Envelope { seq: Some(seq), bytes });
+        }
+    }
+
+    fn dequeue(&mut self, ran: &Ran<'_>) -> Option<NewStatus> {
+        let WriteOp::Dequeue { row, status } = ran.op else { return None };
+        let there = self.outbox.get(&row.key).is_some_and(|kept| kept.seq == Some(row.seq));
+        assert_eq!(format!("{:?}", ran.result), format!("Done({})", u8::from(there)));
+        if !there {
+            return None;
+        }
+        self.outbox.remove(&row.key);
+        status.clone()
     }
 
     fn store(&mut self, ran: &Ran<'_>, full: &mut HashSet<Pair>) {
@@ -127,8 +193,8 @@ impl Model {
         }
     }
 
-    fn settle(&mut self, ran: &Ran<'_>) -> Vec<NewStatus> {
-        let WriteOp::Settle { device, receiver, which, state, code } = ran.op else { return Vec::new() };
+    fn settle(&mut self, ran: &Ran<'_>, here: &mut Vec<NewStatus>, elsewhere: &mut Vec<NewEnvelope>) {
+        let WriteOp::Settle { device, receiver, which, state, code } = ran.op else { return };
         let meant = |row: &PendingRow| match which {
             MessageSelector::Triple(sender, device, id) => {
                 (&row.sender, row.sender_device, row.message_id) == (sender, *device, *id)
@@ -138,14 +204,18 @@ impl Model {
         };
         let gone = self.messages.extract_if(.., |_, (of, row)| of == device && meant(row)).collect::<Vec<_>>();
         let WriteResult::Settled(rows) = ran.result else { panic!("{:?}", ran.result) };
-        let settled = rows.iter().map(|row| (row.seq, row.message_id, row.sender)).collect::<BTreeSet<_>>();
-        let expected = gone.iter().map(|(seq, (_, row))| (*seq, row.message_id, row.sending_device()));
-        assert_eq!(settled, expected.collect(), "{which:?}");
-        let told = gone.into_iter().filter_map(|(_, (_, row))| {
-            let (device, message_id, sender) = (row.sending_device()?, row.message_id, receiver.clone());
-            Some(NewStatus { device, message_id, state: *state, sender, code: *code })
+        let settled = rows.iter().map(|row| (row.seq, row.message_id, row.sender, row.elsewhere.clone()));
+        let expected = gone.iter().map(|(seq, (_, row))| {
+            let elsewhere = row.sender_id.is_none().then(|| row.sender.clone());
+            (*seq, row.message_id, row.sending_device(), elsewhere)
         });
-        told.collect()
+        assert_eq!(settled.collect::<BTreeSet<_>>(), expected.collect(), "{which:?}");
+        for (_, (_, row)) in gone {
+            elsewhere.extend(row.status_elsewhere(device.account, receiver, *state, *code));
+            let Some(device) = row.sending_device() else { continue };
+            let (message_id, sender) = (row.message_id, receiver.clone());
+            here.push(NewStatus { device, message_id, state: *state, sender, code: *code });
+        }
     }
 
     fn put(&mut self, status: &NewStatus, quota: Option<Quota>) -> String {
@@ -179,23 +249,33 @@ impl Model {
     }
 
     fn claim(&mut self, ran: &Ran<'_>) {
-        let WriteOp::Claim { account } = ran.op else { return };
+        let WriteOp::Claim { account, remote } = ran.op else { return };
         let WriteResult::Claimed(claimed) = ran.result else { panic!("{:?}", ran.result) };
         let refused = claimed.as_ref().err().map(|refusal| refusal.code);
         if !self.devices.iter().any(|device| device.account == *account) {
             assert_eq!(refused, Some(Code::NotFound));
         } else if self.revoked.contains(account) {
             assert_eq!(refused, Some(Code::ReceiverGone));
+        } else if let Some((of, bundle)) = remote.as_ref().and_then(|remote| self.claims.get(&remote.claim_id)) {
+            assert_eq!(refused, (of != account).then_some(Code::Malformed));
+            assert!(
+                claimed.as_ref().is_ok_and(|claimed| claimed.left.is_empty() && claimed.bundle == *bundle)
+                    || of != account
+            );
         } else if !self.keys.keys().any(|device| device.account == *account) {
             assert_eq!(refused, Some(Code::NoKeys));
         } else {
             let claimed = claimed.as_ref().unwrap();
             let devices = self.keys.iter_mut().filter(|(device, _)| device.account == *account);
             for ((device, keys), claimed) in devices.zip(&claimed.bundle.devices) {
-                let oldest = (!keys.is_empty()).then(|| keys.remove(0));
+                let reserve = remote.as_ref().map_or(0, |remote| remote.reserve);
+                let oldest = (keys.len() > reserve).then(|| keys.remove(0));
                 assert_eq!(claimed.device_id, device.device);
                 assert_eq!(claimed.pre_key.as_ref().map(|key| key.key_id), oldest);
                 assert_eq!(claimed.pq_pre_key.key_id, oldest.unwrap_or(1), "the last resort has id 1");
+            }
+            if let Some(remote) = remote {
+                self.claims.insert(remote.claim_id, (*account, claimed.bundle.clone()));
             }
         }
     }
@@ -241,6 +321,18 @@ impl Model {
     fn entries(&self) -> impl Iterator<Item = (Uuid, String, i64)> {
         let bytes = |row: &PendingRow| self.bytes[&row.seq];
         let messages = self.messages.values().map(move |(of, row)| (of.account, row.sender.to_string(), bytes(row)));
-        messages.chain(self.statuses.keys().map(|(of, _, speaker)| (of.account, speaker.clone(), 0)))
+        let statuses = self.statuses.keys().map(|(of, _, speaker)| (of.account, speaker.clone(), 0));
+        // Of accounts that there are.
+        let outbox = self.outbox.iter().filter(|(key, _)| self.devices.iter().any(|one| one.account == key.account));
+        let outbox = outbox.map(|(key, kept)| (key.account, share_of(key), kept.bytes));
+        messages.chain(statuses).chain(outbox)
     }
+}
+
+fn share_of(key: &EnvelopeKey) -> String {
+    if key.state.is_some() { key.receiver.to_string() } else { format!("{}/out", key.receiver) }
+}
+
+fn length(envelope: &NewEnvelope) -> i64 {
+    i64::try_from(envelope.json.len()).unwrap()
 }

@@ -78,9 +78,10 @@ async fn pass(mut socket: WebSocket, mut frames: Receiver<String>, relay: &Relay
 
 /// Sends through a relay with that fault: whether it failed, and what was found.
 async fn found(fault: Fault) -> (bool, Faults) {
-    let side = |name: &str| Side { token: name.into(), name: name.into(), address: String::new() };
+    let server = serve(fault).await;
+    let side = |name: &str| Side { server, token: name.into(), name: name.into(), address: String::new() };
     let pair = Pair { sender: side("sender"), receiver: side("receiver") };
-    let traffic = Traffic::new(serve(fault).await, vec![pair]);
+    let traffic = Traffic::new(vec![pair]);
     let receivers = traffic.receivers(false, 0).await.unwrap();
     let senders = traffic.senders().await.unwrap();
     let plan = Plan { window: 32, pace: None, owed: Told::Received, count: Some(MESSAGES) };

@@ -1,9 +1,6 @@
 //! W1: online relay, every message acknowledged by its receiver and its sender told so.
 
-use std::{
-    net::SocketAddr,
-    time::{Duration, Instant},
-};
+use std::time::{Duration, Instant};
 
 use anyhow::Result;
 use tokio::time::sleep;
@@ -34,8 +31,7 @@ struct Way {
 }
 
 /// What is measured.
-struct Measured<'a> {
-    address: SocketAddr,
+pub(super) struct Measured<'a> {
     pairs: &'a [Pair],
     acknowledge_each: bool,
     seconds: f64,
@@ -47,7 +43,7 @@ pub(super) async fn measure(bench: &mut Bench<'_>) -> Result<Section> {
     for _ in 0..bench.rounds() {
         let pairs = bench.pairs().await?;
         number = pairs.len();
-        let measured = measured(bench, bench.address()?, &pairs);
+        let measured = measured(bench, &pairs);
         rounds.push(round(&measured, || bench.processor_time()).await?);
         ceilings.push(ceiling(bench, number).await?);
     }
@@ -55,26 +51,33 @@ pub(super) async fn measure(bench: &mut Bench<'_>) -> Result<Section> {
     Ok(Section { workload: Workload::W1, title, figures: merge(rounds), ceiling: merge(ceilings) })
 }
 
-fn measured<'a>(bench: &Bench<'_>, address: SocketAddr, pairs: &'a [Pair]) -> Measured<'a> {
+/// What is measured with these pairs.
+pub(super) fn measured<'a>(bench: &Bench<'_>, pairs: &'a [Pair]) -> Measured<'a> {
     let (acknowledge_each, seconds) = (bench.options.acknowledge_each, bench.options.seconds);
-    Measured { address, pairs, acknowledge_each, seconds }
+    Measured { pairs, acknowledge_each, seconds }
 }
 
-async fn ceiling(bench: &Bench<'_>, pairs: usize) -> Result<Vec<Value>> {
+/// The same with so many pairs through the bare relay.
+pub(super) async fn ceiling(bench: &Bench<'_>, pairs: usize) -> Result<Vec<Value>> {
     let relay: Running = server::start_relay(bench.cores)?;
+    let server = relay.address;
     let side = |pair, sends| {
         let token = relay::token(pair, sends);
-        Side { name: token.clone(), token, address: String::new() }
+        Side { server, name: token.clone(), token, address: String::new() }
     };
     let pairs = (0..)
         .take(pairs)
         .map(|pair| Pair { sender: side(pair, true), receiver: side(pair, false) })
         .collect::<Vec<_>>();
-    let measured = measured(bench, relay.address, &pairs);
+    let measured = measured(bench, &pairs);
     round(&measured, || Ok((process::processor_time(relay.pid())?, None))).await
 }
 
-async fn round(measured: &Measured<'_>, used: impl Fn() -> Result<(Duration, Option<Duration>)>) -> Result<Vec<Value>> {
+/// Measures every way to send once; `used` tells the processor time of the server, and of its database.
+pub(super) async fn round(
+    measured: &Measured<'_>,
+    used: impl Fn() -> Result<(Duration, Option<Duration>)>,
+) -> Result<Vec<Value>> {
     let plan = Plan { window: 32, pace: None, owed: Told::Received, count: None };
     let pace = Duration::from_secs(1) * u32::try_from(measured.pairs.len())? / RATE;
     let ways = [
@@ -96,7 +99,7 @@ async fn one_way(
     used: &impl Fn() -> Result<(Duration, Option<Duration>)>,
 ) -> Result<Vec<Value>> {
     let pairs = if way.alone { &measured.pairs[..1] } else { measured.pairs };
-    let traffic = Traffic::new(measured.address, pairs.to_vec());
+    let traffic = Traffic::new(pairs.to_vec());
     let receivers = traffic.receivers(measured.acknowledge_each, 0).await?;
     let senders = traffic.senders().await?;
     let time = Duration::from_secs_f64(measured.seconds);

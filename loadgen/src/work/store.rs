@@ -50,7 +50,7 @@ async fn round(bench: &mut Bench<'_>, messages: u32, name: &str) -> Result<Vec<V
     let pairs = bench.pairs().await?;
     let each = messages.div_ceil(u32::try_from(pairs.len())?);
     let messages = u64::from(each) * pairs.len() as u64;
-    let mut traffic = Traffic::new(bench.address()?, pairs);
+    let mut traffic = Traffic::new(pairs);
     process::forget_peak(bench.running()?.pid());
     let longest = PATIENCE + Duration::from_secs(messages / SLOWEST);
     let plan = Plan { window: WINDOW, pace: None, owed: Told::Sent, count: Some(each) };

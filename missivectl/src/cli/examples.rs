@@ -21,7 +21,7 @@ Exit codes:
   0  it is done
   1  it failed
   2  the command line or the configuration is wrong
-  3  there is no such account or key
+  3  there is no such account, key or server
   4  the database cannot be reached, is not migrated, or no homeserver has run on it yet
   5  health: something is wrong";
 
@@ -76,7 +76,8 @@ pub(super) const FEDERATION: &str = "\
 Examples:
   missivectl federation key list
   missivectl federation key rotate
-  missivectl federation recovery-key create --output /media/stick/recovery.key";
+  missivectl federation recovery-key create --output /media/stick/recovery.key
+  missivectl federation peer check two.example";
 
 pub(super) const FEDERATION_KEY: &str = "\
 Examples:
@@ -115,6 +116,48 @@ Examples:
 pub(super) const FEDERATION_RECOVERY_KEY_CREATE: &str = "\
 Examples:
   missivectl federation recovery-key create --output /media/stick/recovery.key";
+
+pub(super) const FEDERATION_PEER: &str = "\
+Examples:
+  missivectl federation peer list
+  missivectl federation peer check two.example
+  missivectl federation peer show two.example
+  missivectl federation peer accept two.example";
+
+pub(super) const FEDERATION_PEER_LIST: &str = "\
+Examples:
+  missivectl federation peer list
+
+  The servers that cannot be reached
+      missivectl federation peer list --json | jq -r '.peers[] | select(.failingSince) | .server'";
+
+pub(super) const FEDERATION_PEER_SHOW: &str = "\
+Examples:
+  missivectl federation peer show two.example
+
+  The public keys to compare with its admin, by telephone
+      missivectl federation peer show two.example --json | jq -r '.unexplained.keys[].publicKey'";
+
+pub(super) const FEDERATION_PEER_ACCEPT: &str = "\
+Examples:
+  missivectl federation peer accept two.example
+
+  In a script
+      missivectl federation peer accept two.example --yes --json";
+
+pub(super) const FEDERATION_PEER_CHECK: &str = "\
+Examples:
+  missivectl federation peer check two.example
+
+  Which step fails, and why
+      missivectl federation peer check two.example --json | jq '.steps[] | select(.ok == false)'";
+
+pub(super) const FEDERATION_PEER_FORGET: &str = "\
+Examples:
+  missivectl federation peer forget two.example
+
+  In a script
+      missivectl federation peer forget two.example --yes --json";
 
 pub(super) const MIGRATE: &str = "\
 Examples:

@@ -11,7 +11,7 @@ use super::{server::Server, shown};
 
 /// No file of the homeserver, its log included, may contain any of the texts.
 pub(crate) fn check(server: &Server, texts: &[&str]) -> Result<()> {
-    shown(server.health_command())?;
+    shown(server.admin_command(&["health"]))?;
     let mut files = vec![server.log()];
     list(&server.data(), &mut files)?;
     for file in &files {
@@ -21,8 +21,9 @@ pub(crate) fn check(server: &Server, texts: &[&str]) -> Result<()> {
         }
     }
     println!(
-        "Searched {} files of the homeserver, its database and log among them: no text of theirs is there.",
-        files.len()
+        "Searched {} files of {}, its database and log among them: no text of theirs is there.",
+        files.len(),
+        server.name()
     );
     Ok(())
 }

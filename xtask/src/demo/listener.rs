@@ -50,7 +50,20 @@ impl Listener {
         Ok(message)
     }
 
-    /// Its output is closed, or it was silent for too long.
+    /// Waits for the client to say that a message has come that far.
+    pub(crate) fn status(&self, state: &str) -> Result<()> {
+        self.line(&format!("\"state\":\"{state}\"")).map(drop)
+    }
+
+    /// Ends the client as Ctrl-C would.
+    pub(crate) fn end(mut self) -> Result<()> {
+        let id = self.child.id().to_string();
+        Command::new("/bin/sh").args(["-c", "kill -s TERM \"$1\"", "kill", &id]).status()?;
+        let status = self.ended()?;
+        ensure!(status.success(), "the listening client failed ({status})");
+        Ok(())
+    }
+
     fn ended(&mut self) -> Result<ExitStatus> {
         let start = Instant::now();
         while start.elapsed() < PATIENCE {
@@ -59,7 +72,7 @@ impl Listener {
             }
             thread::sleep(Duration::from_millis(10));
         }
-        bail!("the listening client did not end after its message");
+        bail!("the listening client did not end when it should");
     }
 
     fn line(&self, part: &str) -> Result<String> {

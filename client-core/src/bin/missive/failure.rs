@@ -102,6 +102,7 @@ pub(crate) fn why(code: Option<Code>) -> String {
         Code::Expired => "nobody fetched it in time",
         Code::Undecryptable => "their device cannot read it; send it again",
         Code::Refused => "their device refuses it",
+        Code::UnknownServer => "their homeserver cannot be reached from here",
         _ => "the homeserver refuses it",
     };
     format!("{means} ({})", code.as_str())
@@ -115,6 +116,7 @@ pub(crate) fn client(error: &Error) -> (&'static str, u8) {
         Error::AccountRevoked => ("account_revoked", 3),
         Error::IdentityReplaced => ("identity_replaced", 3),
         Error::Unreachable(_) => ("unreachable", 4),
+        Error::PeerUnreachable { .. } => ("unknown_server", 4),
         Error::UnexpectedAnswer(_) => ("unexpected_answer", 1),
         Error::NameTaken => ("name_taken", 5),
         Error::RateLimited { .. } => ("rate_limited", 5),
@@ -163,6 +165,7 @@ fn hint(error: &Error) -> Option<String> {
         Error::IdentityReplaced => "missive identity --start-over".into(),
         Error::AccountRevoked => "ask whoever runs the homeserver".into(),
         Error::Unreachable(_) => "missive status, once the network or the homeserver is back".into(),
+        Error::PeerUnreachable { .. } => "again later: their homeserver, or the way to it, is at fault".into(),
         Error::UnknownReceiver(address) => format!("missive search {}", address.name),
         Error::UnknownIdentity(address) | Error::OtherIdentity(address) => format!("missive safety-number {address}"),
         Error::Blocked(address) => format!("missive contacts unblock {address}"),

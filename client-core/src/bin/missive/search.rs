@@ -5,7 +5,7 @@ use serde_json::json;
 use crate::{
     args::{Global, Search},
     failure::Failure,
-    output::{Output, called},
+    output::{Output, called, printable},
     place::Place,
 };
 
@@ -21,7 +21,17 @@ pub(crate) async fn search(global: &Global, output: &Output, args: Search) -> Re
     if found.more {
         output.line("There are more: type more of the name.", &json!({"type": "more"}));
     } else if found.users.is_empty() {
-        output.remark(&format!("Nobody whose name begins with \"{}\" was found.", args.text), "nobody");
+        output.remark(&nobody(&args.text), "nobody");
     }
     Ok(())
+}
+
+/// Other homeservers are asked for whole addresses only, and where one does not answer, nobody is found.
+fn nobody(text: &str) -> String {
+    let text = printable(text.trim());
+    if text.contains('@') {
+        format!("Nobody with the address {text} was found: it must be whole, and its homeserver must answer.")
+    } else {
+        format!("Nobody whose name begins with \"{text}\" was found.")
+    }
 }

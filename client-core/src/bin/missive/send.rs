@@ -47,8 +47,8 @@ pub(crate) async fn send(global: &Global, output: &Output, args: Send) -> Result
         }
     };
     let mut value = json!({"id": id, "receiver": letter.to, "state": state});
-    if let Some(server) = held_by(place.address(), &letter.to, Some(state)) {
-        value["heldBy"] = server.into();
+    if let Some(servers) = held_by(place.address(), &letter.to, Some(state)) {
+        value["heldBy"] = json!(servers);
     }
     output.line(&sent_as(place.address(), &letter.to, state), &value);
     Ok(())

@@ -4,7 +4,7 @@ use std::{collections::BTreeSet, fs, path::Path};
 
 use missive_wire::Code;
 
-const CODES: [&str; 34] = [
+const CODES: [&str; 36] = [
     "malformed",
     "unauthorized",
     "wrong_credentials",
@@ -18,6 +18,7 @@ const CODES: [&str; 34] = [
     "name_taken",
     "registration_closed",
     "invite_required",
+    "directory_closed",
     "weak_password",
     "key_id_reused",
     "no_keys",
@@ -35,6 +36,7 @@ const CODES: [&str; 34] = [
     "quota_exceeded",
     "after_failed",
     "unknown_server",
+    "transaction_reused",
     "rate_limited",
     "locked_out",
     "unavailable",

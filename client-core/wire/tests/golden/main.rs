@@ -2,6 +2,7 @@
 #![allow(clippy::unwrap_used, clippy::panic, missing_docs)]
 
 mod codes;
+mod federation;
 mod frames;
 mod hostile;
 mod payload;

@@ -23,6 +23,9 @@ const PER_MINUTE: NonZeroU32 = NonZeroU32::new(30).unwrap();
 /// The most servers that are asked at a time on the word of strangers, and of our own users.
 const PLACES: usize = 32;
 
+/// The most of them on the word of one asker, so that a few cannot take all.
+const PLACES_EACH: usize = 4;
+
 /// The most askers that are remembered; the least recently seen go first.
 const ASKERS_MAX: u64 = 100_000;
 
@@ -39,9 +42,21 @@ pub enum Asker {
 
 /// How often each asker may cause a server to be asked, and how many may be asked at a time.
 pub(super) struct Budgets {
-    askers: Cache<Asker, Arc<DefaultDirectRateLimiter>>,
+    askers: Cache<Asker, Arc<Budget>>,
     strangers: Arc<Semaphore>,
     accounts: Arc<Semaphore>,
+}
+
+/// What one asker has left.
+struct Budget {
+    questions: DefaultDirectRateLimiter,
+    places: Arc<Semaphore>,
+}
+
+/// A question's places, of all askers and of its own; free again when this is dropped.
+pub(super) struct Place {
+    _all: OwnedSemaphorePermit,
+    _own: OwnedSemaphorePermit,
 }
 
 impl Default for Budgets {
@@ -57,22 +72,34 @@ impl Default for Budgets {
 
 impl Budgets {
     /// Counts one more question, and takes a place for it where places are limited.
-    pub(super) fn take(&self, asker: Asker) -> Result<Option<OwnedSemaphorePermit>, Reason> {
+    pub(super) fn take(&self, asker: Asker) -> Result<Option<Place>, Reason> {
         let places = match asker {
             Asker::Source(_) => &self.strangers,
             Asker::Account(_) => &self.accounts,
             Asker::Own => return Ok(None),
         };
-        let limiter = || Arc::new(RateLimiter::direct(Quota::per_minute(PER_MINUTE)));
-        let checked = self.askers.get_with(asker.counted(), limiter).check();
-        checked.map_err(|until| Reason::Budget {
+        let budget = self.askers.get_with(asker.counted(), Arc::default);
+        budget.questions.check().map_err(|until| Reason::Budget {
             seconds: until.wait_time_from(DefaultClock::default().now()).as_secs().saturating_add(1),
         })?;
-        places.clone().try_acquire_owned().map(Some).map_err(|_| Reason::Busy)
+        let free = |places: &Arc<Semaphore>| places.clone().try_acquire_owned().map_err(|_| Reason::Busy);
+        Ok(Some(Place { _own: free(&budget.places)?, _all: free(places)? }))
+    }
+}
+
+impl Default for Budget {
+    fn default() -> Self {
+        let questions = RateLimiter::direct(Quota::per_minute(PER_MINUTE));
+        Self { questions, places: Arc::new(Semaphore::new(PLACES_EACH)) }
     }
 }
 
 impl Asker {
+    /// Whether it is not known who asks.
+    pub fn is_stranger(self) -> bool {
+        matches!(self, Self::Source(_))
+    }
+
     /// The asker whose budget is spent.
     fn counted(self) -> Self {
         match self {

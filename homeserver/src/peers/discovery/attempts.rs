@@ -14,11 +14,18 @@ pub const PAUSE_MILLIS: i64 = 15 * 1_000;
 /// The longest pause after failures; each doubles it. Short, because a server that has come back is to be believed soon.
 pub const PAUSE_MAX_MILLIS: i64 = 60 * 1_000;
 
+/// The pause after a failure where the server has signed something lately: it is there, and what failed is past.
+const HEARD_PAUSE_MILLIS: i64 = 1_000;
+
 /// The most servers whose last question is remembered.
 const SERVERS_MAX: u64 = 20_000;
 
 /// The last question to each server.
-pub(super) struct Attempts(Cache<ServerName, Arc<Mutex<Attempt>>>);
+pub(super) struct Attempts {
+    asked: Cache<ServerName, Arc<Mutex<Attempt>>>,
+    /// Servers that have signed something lately.
+    heard: Cache<ServerName, ()>,
+}
 
 /// The last question to a server.
 #[derive(Debug, Default)]
@@ -37,31 +44,51 @@ impl Default for Attempts {
     fn default() -> Self {
         // Idle for longer than any pause, so that none is cut short.
         let idle = Duration::from_millis(2 * PAUSE_MAX_MILLIS.unsigned_abs());
-        Self(Cache::builder().max_capacity(SERVERS_MAX).time_to_idle(idle).build())
+        let lately = Duration::from_millis(PAUSE_MILLIS.unsigned_abs());
+        Self {
+            asked: Cache::builder().max_capacity(SERVERS_MAX).time_to_idle(idle).build(),
+            heard: Cache::builder().max_capacity(SERVERS_MAX).time_to_live(lately).build(),
+        }
     }
 }
 
 impl Attempts {
     /// That of a server. Whoever has locked it may ask.
     pub(super) fn of(&self, server: &ServerName) -> Arc<Mutex<Attempt>> {
-        self.0.get_with_by_ref(server, Arc::default)
+        self.asked.get_with_by_ref(server, Arc::default)
+    }
+
+    /// A server has signed something.
+    pub(super) fn hear(&self, server: &ServerName) {
+        self.heard.insert(server.clone(), ());
+    }
+
+    /// Whether it has lately.
+    pub(super) fn has_heard(&self, server: &ServerName) -> bool {
+        self.heard.contains_key(server)
     }
 
     pub(super) fn forget(&self, server: &ServerName) {
-        self.0.invalidate(server);
+        self.asked.invalidate(server);
+    }
+
+    pub(super) fn forget_all(&self) {
+        self.asked.invalidate_all();
     }
 }
 
 impl Attempt {
-    /// Whether the server may be asked now; if not, why the last question failed, or that it is too early.
-    pub(super) fn is_due(&self, server: &ServerName, now: Timestamp) -> Result<(), Failed> {
+    /// Whether the server may be asked now; if not, why the last question failed, or that it is too early. `heard`: it has
+    /// signed something lately.
+    pub(super) fn is_due(&self, server: &ServerName, now: Timestamp, heard: bool) -> Result<(), Failed> {
         let Some(last) = &self.last else { return Ok(()) };
         let passed = now.millis().saturating_sub(last.at.millis());
+        let pause = if heard && last.failure.is_some() { HEARD_PAUSE_MILLIS } else { last.pause };
         // A clock that was set back must not stop us for as long.
-        if !(0..last.pause).contains(&passed) {
+        if !(0..pause).contains(&passed) {
             return Ok(());
         }
-        let left = (last.pause - passed + 999) / 1_000;
+        let left = (pause - passed + 999) / 1_000;
         Err(Failed {
             server: server.clone(),
             reason: last.failure.clone().unwrap_or(Reason::Early),

@@ -5,6 +5,7 @@ use std::time::Duration;
 use http::StatusCode;
 use missive_wire::{Data, FEDERATION_VERSION, ServerDocument, ServerKeys, ServerName, Timestamp};
 use serde::de::DeserializeOwned;
+use tokio::sync::OnceCell;
 
 use super::{Discovered, Reason};
 use crate::{
@@ -50,7 +51,7 @@ pub(super) async fn server(outbound: &Outbound, server: &ServerName, clock: &Clo
     let keys = KeyDocument::try_from(keys)?;
     let fetched_at = clock.now();
     check_times(&keys, fetched_at)?;
-    Ok(Discovered { server: server.clone(), base, keys, fetched_at })
+    Ok(Discovered { server: server.clone(), base, keys, fetched_at, first: OnceCell::new() })
 }
 
 async fn get<T: DeserializeOwned>(route: &Route, path: &str) -> Result<T, Reason> {

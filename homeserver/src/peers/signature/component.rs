@@ -3,8 +3,8 @@
 use sfv::{BareItem, Dictionary, FieldType as _, Item, Parser};
 
 use super::{
-    AnswerHead, Message, RequestHead, SignatureError,
-    structured::{field, serialize},
+    AnswerHead, HEADER_MAX_BYTES, Message, RequestHead, SignatureError,
+    structured::{field, serialize, size},
 };
 
 /// A component identifier. Supported are header fields, members of dictionaries (`key`), the components of a request
@@ -54,6 +54,11 @@ impl Component {
         &self.text
     }
 
+    /// Whether it is a member of a dictionary, so that a whole header is read for it.
+    pub(super) fn is_member(&self) -> bool {
+        self.key.is_some()
+    }
+
     /// Whether both name the same, in whatever order their parameters stand.
     pub(super) fn same(&self, other: &Self) -> bool {
         (&self.name, self.of_request, &self.key) == (&other.name, other.of_request, &other.key)
@@ -100,6 +105,9 @@ impl Component {
 
     fn of_headers(&self, headers: &http::HeaderMap) -> Result<String, SignatureError> {
         let absent = || SignatureError::Absent(self.text.clone());
+        if self.is_member() && size(headers, &self.name) > HEADER_MAX_BYTES {
+            return Err(SignatureError::LargeComponent(self.text.clone()));
+        }
         let value = field(headers, &self.name)?.ok_or_else(absent)?;
         let Some(key) = &self.key else { return Ok(value) };
         // Of two members of one name, the last counts (RFC 9651 section 4.2.2).

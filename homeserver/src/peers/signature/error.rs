@@ -1,4 +1,7 @@
-use super::{HEADER_MAX_BYTES, LIFETIME_SECONDS, MEMBERS_MAX, PARAMETER_MAX, SKEW_SECONDS};
+use super::{COVERED_MEMBERS_MAX, HEADER_MAX_BYTES, LIFETIME_SECONDS, MEMBERS_MAX, PARAMETER_MAX, SKEW_SECONDS};
+
+/// The most characters of what another has sent that a text repeats.
+const QUOTED_MAX: usize = 100;
 
 /// Why a request or an answer does not count as signed. The text is for the admin of either server.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -13,7 +16,7 @@ pub enum SignatureError {
     #[error("more than one signature has the tag missive-federation")]
     SeveralTagged,
     /// Two signatures have one label, so that it is not clear which `Signature` is whose.
-    #[error("two members of {header} are called {label:?}")]
+    #[error("two members of {header} are called {:?}", short(label))]
     DuplicateLabel {
         /// The header.
         header: &'static str,
@@ -30,22 +33,28 @@ pub enum SignatureError {
     #[error("the header {0} has more than {MEMBERS_MAX} members")]
     TooMany(&'static str),
     /// `Signature` has no 64 bytes under the label.
-    #[error("there is no signature of 64 bytes called {0:?}")]
+    #[error("there is no signature of 64 bytes called {:?}", short(.0))]
     NoSignature(String),
+    /// More than [`COVERED_MEMBERS_MAX`] of the covered components are members of dictionaries.
+    #[error("the signature covers more than {COVERED_MEMBERS_MAX} members of headers")]
+    TooManyCoveredMembers,
+    /// A component is a member of a header that is longer than [`HEADER_MAX_BYTES`].
+    #[error("the signature covers {}, a member of a header longer than {HEADER_MAX_BYTES} bytes", short(.0))]
+    LargeComponent(String),
     /// A component that must be covered is not.
-    #[error("the signature does not cover {0}")]
+    #[error("the signature does not cover {}", short(.0))]
     MissingComponent(String),
     /// A covered component is of a kind that is not supported here.
-    #[error("the signature covers {0}, which is not supported")]
+    #[error("the signature covers {}, which is not supported", short(.0))]
     UnsupportedComponent(String),
     /// A component is covered twice (RFC 9421 section 2.5).
-    #[error("the signature covers {0} twice")]
+    #[error("the signature covers {} twice", short(.0))]
     DuplicateComponent(String),
     /// A covered header, or member of one, is not in the message.
-    #[error("the signature covers {0}, which the message does not have")]
+    #[error("the signature covers {}, which the message does not have", short(.0))]
     Absent(String),
     /// A covered value is not of printable ASCII characters.
-    #[error("the value of {0} cannot be signed: it is not printable ASCII")]
+    #[error("the value of {} cannot be signed: it is not printable ASCII", short(.0))]
     Unprintable(String),
     /// A parameter that must be there is not.
     #[error("the signature has no parameter {0}")]
@@ -54,7 +63,7 @@ pub enum SignatureError {
     #[error("the signature's parameter {0} is of the wrong type, empty, or longer than {PARAMETER_MAX} characters")]
     InvalidParameter(&'static str),
     /// `alg` is not `ed25519`.
-    #[error("the signature's algorithm is {0:?}, not ed25519")]
+    #[error("the signature's algorithm is {:?}, not ed25519", short(.0))]
     WrongAlgorithm(String),
     /// `created` lies too far ahead of our clock.
     #[error(
@@ -77,7 +86,7 @@ pub enum SignatureError {
     #[error("missive-origin is not one server name")]
     InvalidOrigin,
     /// `missive-destination` is not this server.
-    #[error("the request is for {named:?}, not for this server")]
+    #[error("the request is for {:?}, not for this server", short(named))]
     WrongDestination {
         /// Whom it is for.
         named: String,
@@ -105,7 +114,9 @@ impl SignatureError {
             Self::SeveralTagged => "several_tagged",
             Self::DuplicateLabel { .. } => "duplicate_label",
             Self::Malformed(_) => "malformed_signature",
-            Self::TooLarge(_) | Self::TooMany(_) => "signature_too_large",
+            Self::TooLarge(_) | Self::TooMany(_) | Self::TooManyCoveredMembers | Self::LargeComponent(_) => {
+                "signature_too_large"
+            }
             Self::NoSignature(_) => "no_signature",
             Self::MissingComponent(_) => "missing_component",
             Self::UnsupportedComponent(_) => "unsupported_component",
@@ -126,4 +137,10 @@ impl SignatureError {
             Self::Unsignable(_) => "unsignable",
         }
     }
+}
+
+/// Enough of a text to know it by.
+fn short(text: &str) -> &str {
+    let end = text.char_indices().nth(QUOTED_MAX).map_or(text.len(), |(end, _)| end);
+    text.get(..end).unwrap_or(text)
 }

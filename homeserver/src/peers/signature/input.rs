@@ -4,7 +4,9 @@ use std::fmt;
 
 use sfv::{BareItem, InnerList, Item, KeyRef, ListEntry, Parameters, Parser};
 
-use super::{Component, MEMBERS_MAX, Message, PARAMETER_MAX, SignatureError, structured::serialize};
+use super::{
+    COVERED_MEMBERS_MAX, Component, MEMBERS_MAX, Message, PARAMETER_MAX, SignatureError, structured::serialize,
+};
 
 /// What a signature covers, and its parameters. All parameters are kept, known or not, in the order in which they came:
 /// they are signed as they stand (RFC 9421 section 2.3).
@@ -38,6 +40,9 @@ impl Input {
                 return Err(SignatureError::DuplicateComponent(component.as_str().to_owned()));
             }
             covered.push(component);
+        }
+        if covered.iter().filter(|component| component.is_member()).count() > COVERED_MEMBERS_MAX {
+            return Err(SignatureError::TooManyCoveredMembers);
         }
         let parameters = list.params.clone();
         Ok(Self { covered, parameters, text: serialize(ListEntry::InnerList(list)) })

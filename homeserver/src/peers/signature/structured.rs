@@ -21,11 +21,15 @@ pub(super) fn field(headers: &HeaderMap, name: &str) -> Result<Option<String>, S
     texts.map(|texts| Some(texts.join(", "))).map_err(|_| SignatureError::Unprintable(name.to_owned()))
 }
 
+/// The bytes of a header, all its lines joined.
+pub(super) fn size(headers: &HeaderMap, name: &str) -> usize {
+    headers.get_all(name).iter().map(|line| line.len() + 2).sum()
+}
+
 /// A header that is a dictionary; refused when it is too large, or has two members of one name, of which readers could
 /// take different ones. `None` without such a header.
 pub(super) fn dictionary(headers: &HeaderMap, name: &'static str) -> Result<Option<Dictionary>, SignatureError> {
-    let size: usize = headers.get_all(name).iter().map(|line| line.len() + 2).sum();
-    if size > HEADER_MAX_BYTES {
+    if size(headers, name) > HEADER_MAX_BYTES {
         return Err(SignatureError::TooLarge(name));
     }
     let malformed = |_| SignatureError::Malformed(name);

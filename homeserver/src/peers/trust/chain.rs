@@ -1,6 +1,6 @@
 //! Chains of statements: from a trusted key to the one after it, and so on.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use missive_wire::ServerName;
 
@@ -15,38 +15,45 @@ pub(super) fn extend(server: &ServerName, trusted: &mut PinnedKeys, document: &K
             by_signer.entry(id).or_default().push(statement);
         }
     }
-    let mut signers: Vec<String> = trusted.keys.keys().cloned().collect();
+    let mut counting = counting(trusted);
+    let mut signers: Vec<String> = counting.iter().cloned().collect();
     while let Some(signer) = signers.pop() {
         if let Some(statements) = by_signer.remove(signer.as_str())
-            && counts(trusted, &signer)
+            && let Some(next) = follow(server, trusted, &signer, &statements, changes)
         {
             // A key that is trusted now may vouch for the next.
-            signers.extend(follow(server, trusted, &signer, &statements, changes));
+            signers.extend(count_from(&next, trusted, &mut counting));
         }
     }
 }
 
 /// Whether a key counts: it is not revoked, and where its trust came through statements, one of their signers counts.
 pub(super) fn counts(pinned: &PinnedKeys, key_id: &str) -> bool {
-    if pinned.revoked.is_empty() {
-        return true;
+    pinned.revoked.is_empty() || counting(pinned).contains(key_id)
+}
+
+/// The keys that count: those that no statement vouched for, because they were pinned, and what they lead to past no
+/// revoked key.
+fn counting(pinned: &PinnedKeys) -> BTreeSet<String> {
+    let vouched: BTreeSet<&String> = pinned.successors.values().collect();
+    let mut counting = BTreeSet::new();
+    for first in pinned.keys.keys().filter(|id| !vouched.contains(id)) {
+        count_from(first, pinned, &mut counting);
     }
-    let mut signers: BTreeMap<&str, Vec<&str>> = BTreeMap::new();
-    for (signer, successor) in &pinned.successors {
-        signers.entry(successor).or_default().push(signer);
+    counting
+}
+
+/// Adds a key and those after it, as far as they do not count yet and none is revoked. Gives those that were added.
+fn count_from(key_id: &str, pinned: &PinnedKeys, counting: &mut BTreeSet<String>) -> Vec<String> {
+    let mut added = Vec::new();
+    let mut next = Some(key_id);
+    while let Some(id) = next.filter(|id| !pinned.revoked.contains(*id))
+        && counting.insert(id.to_owned())
+    {
+        added.push(id.to_owned());
+        next = pinned.successors.get(id).map(String::as_str);
     }
-    // Back along the statements, past no revoked key, to one that no statement vouched for: it was pinned. There are no
-    // circles (see `accept`), and each key has one successor, so each is met once.
-    let mut open = vec![key_id];
-    while let Some(id) = open.pop() {
-        if !pinned.revoked.contains(id) {
-            match signers.get(id) {
-                None => return true,
-                Some(before) => open.extend(before),
-            }
-        }
-    }
-    false
+    added
 }
 
 /// Takes over the one successor of a trusted signer, and gives its id.

@@ -73,6 +73,13 @@ pub enum Change {
     TooManyKeys,
 }
 
+/// The most changes that a text names.
+const NAMED_MAX: usize = 8;
+
 pub(super) fn list(changes: &[Change]) -> String {
-    changes.iter().map(ToString::to_string).collect::<Vec<_>>().join("; ")
+    let mut texts: Vec<String> = changes.iter().take(NAMED_MAX).map(ToString::to_string).collect();
+    if changes.len() > NAMED_MAX {
+        texts.push(format!("and {} more", changes.len() - NAMED_MAX));
+    }
+    texts.join("; ")
 }

@@ -3,7 +3,9 @@
 use std::collections::BTreeSet;
 
 use ed25519_dalek::VerifyingKey;
-use missive_wire::{Base64, FederationKey, Revocation, Rotation, SIGNED_BY_RECOVERY, ServerKeys, Timestamp};
+use missive_wire::{
+    Base64, FederationAlgorithm, FederationKey, Revocation, Rotation, SIGNED_BY_RECOVERY, ServerKeys, Timestamp,
+};
 
 /// The most keys a document may have.
 pub const KEYS_MAX: usize = 64;
@@ -108,6 +110,40 @@ impl TryFrom<ServerKeys> for KeyDocument {
         match document.keys.iter().find(|entry| !ids.insert(&entry.key_id)) {
             Some(entry) => Err(DocumentError::DuplicateKey(entry.key_id.clone())),
             None => Ok(document),
+        }
+    }
+}
+
+/// As it was published; an admin may have to look at it later.
+impl From<&KeyDocument> for ServerKeys {
+    fn from(document: &KeyDocument) -> Self {
+        let rotation = |statement: &Statement| Rotation {
+            key: (&statement.entry).into(),
+            signed_by: statement.signed_by.as_str().to_owned(),
+            signature: Base64::from(&statement.signature[..]),
+        };
+        let revocation = |revoked: &Revoked| Revocation {
+            key_id: revoked.key_id.clone(),
+            revoked_at: revoked.revoked_at,
+            signature: Base64::from(&revoked.signature[..]),
+        };
+        Self {
+            keys: document.keys.iter().map(FederationKey::from).collect(),
+            rotations: document.statements.iter().map(rotation).collect(),
+            revocations: document.revocations.iter().map(revocation).collect(),
+            recovery_key: document.recovery_key.as_ref().map(|key| Base64::from(&key[..])),
+        }
+    }
+}
+
+impl From<&Entry> for FederationKey {
+    fn from(entry: &Entry) -> Self {
+        Self {
+            key_id: entry.key_id.clone(),
+            algorithm: FederationAlgorithm::Ed25519,
+            public_key: Base64::from(&entry.public_key[..]),
+            valid_from: entry.valid_from,
+            valid_until: entry.valid_until,
         }
     }
 }

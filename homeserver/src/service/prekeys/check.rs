@@ -3,7 +3,7 @@
 use std::collections::HashSet;
 
 use libsignal_core::curve::PublicKey;
-use missive_wire::{Code, KeyUpload, ONE_TIME_KEYS_PER_UPLOAD, SignedPreKey};
+use missive_wire::{ClaimedBundle, Code, KeyUpload, ONE_TIME_KEYS_PER_UPLOAD, SignedPreKey};
 
 use crate::error::{Error, Result};
 
@@ -17,6 +17,9 @@ const PQ_TYPE: u8 = 0x08;
 
 /// `XEdDSA`.
 const SIGNATURE_BYTES: usize = 64;
+
+/// The most devices of an account: as many as there are device ids.
+const DEVICES_MAX: usize = 127;
 
 /// libsignal draws registration ids from these.
 const REGISTRATION_IDS: std::ops::RangeInclusive<u32> = 1..=16_380;
@@ -58,8 +61,8 @@ pub(super) fn check_upload(identity: &[u8], upload: &KeyUpload) -> Result<()> {
         let text = format!("a request takes at most {ONE_TIME_KEYS_PER_UPLOAD} one-time keys of a kind");
         return Err(Error::new(Code::TooManyKeys, text));
     }
-    check_unique("preKeys", upload.pre_keys.iter().map(|key| key.key_id))?;
-    check_unique("pqPreKeys", upload.pq_pre_keys.iter().map(|key| key.key_id))?;
+    check_unique("preKeys", "keyId", upload.pre_keys.iter().map(|key| key.key_id))?;
+    check_unique("pqPreKeys", "keyId", upload.pq_pre_keys.iter().map(|key| key.key_id))?;
     let identity = ec_key("identityKey", identity)?;
     upload.registration_id.map_or(Ok(()), check_registration_id)?;
     for key in &upload.pre_keys {
@@ -77,10 +80,30 @@ pub(super) fn check_upload(identity: &[u8], upload: &KeyUpload) -> Result<()> {
     Ok(())
 }
 
-fn check_unique(what: &str, ids: impl Iterator<Item = u32>) -> Result<()> {
+/// Checks the keys of an account of another homeserver as strictly as an upload.
+pub(super) fn check_bundle(bundle: &ClaimedBundle) -> Result<()> {
+    if !(1..=DEVICES_MAX).contains(&bundle.devices.len()) {
+        return Err(invalid("devices", &format!("an account has 1 to {DEVICES_MAX} of them")));
+    }
+    check_unique("devices", "deviceId", bundle.devices.iter().map(|device| device.device_id.get().into()))?;
+    let identity = ec_key("identityKey", &bundle.identity_key.0)?;
+    for device in &bundle.devices {
+        check_registration_id(device.registration_id)?;
+        ec_key("signedPreKey", &device.signed_pre_key.public_key.0)?;
+        check_signature("signedPreKey", &identity, &device.signed_pre_key)?;
+        if let Some(key) = &device.pre_key {
+            ec_key("preKey", &key.public_key.0)?;
+        }
+        check_pq_key("pqPreKey", &device.pq_pre_key.public_key.0)?;
+        check_signature("pqPreKey", &identity, &device.pq_pre_key)?;
+    }
+    Ok(())
+}
+
+fn check_unique(what: &str, id_name: &str, ids: impl Iterator<Item = u32>) -> Result<()> {
     let mut seen = HashSet::new();
     match ids.into_iter().find(|id| !seen.insert(*id)) {
-        Some(id) => Err(invalid(what, &format!("the keyId {id} stands there twice"))),
+        Some(id) => Err(invalid(what, &format!("the {id_name} {id} stands there twice"))),
         None => Ok(()),
     }
 }

@@ -63,6 +63,7 @@ impl Store {
         let ended = tx.close_account(account, address, at, &mut shares).await?;
         tx.forget_statuses(account, None, &mut shares).await?;
         shares.flush(&mut tx).await?;
+        tx.forget_claims(account).await?;
         run!(&mut tx, |db| sqlx::query(
             "INSERT INTO retired_names (name_hash) VALUES ($1) ON CONFLICT (name_hash) DO NOTHING"
         )

@@ -5,7 +5,7 @@ use std::collections::HashMap;
 use missive_wire::{Address, Code, DeviceId, MessageId, State};
 use uuid::Uuid;
 
-use super::{Put, Results};
+use super::{Enqueue, Put, Results};
 use crate::{
     model::{DeviceKey, MessageSelector, NewStatus, PendingRow, SettledRow},
     store::{
@@ -135,6 +135,15 @@ impl Found {
     }
 }
 
+/// What the senders of settled messages are to be told.
+#[derive(Default)]
+pub(super) struct Told {
+    /// Those of this homeserver.
+    pub(super) here: Vec<Put>,
+    /// Those of others.
+    pub(super) elsewhere: Vec<Enqueue>,
+}
+
 /// Settles messages; each for the first who means it. Returns what their senders are to be told.
 pub(super) async fn run(
     tx: &mut Tx,
@@ -142,19 +151,21 @@ pub(super) async fn run(
     settles: &[Settle<'_>],
     found: &Found,
     results: &mut Results,
-) -> Result<Vec<Put>> {
+) -> Result<Told> {
     let meant =
         settles.iter().flat_map(|settle| settle.rows(found).map(|row| (row.seq, (settle.device, row.message_id))));
     let mut gone = delete(tx, &meant.collect()).await?;
     let mut taken = Vec::new();
-    let mut statuses = Vec::new();
+    let mut told = Told::default();
     for settle in settles {
         let mut settled = Vec::new();
         for row in settle.rows(found) {
             let Some(bytes) = gone.remove(&row.seq) else { continue };
             taken.push((settle.device.account, row.sender.to_string(), bytes));
-            statuses.extend(settle.status(row));
-            settled.push(SettledRow { seq: row.seq, sender: row.sending_device(), message_id: row.message_id });
+            told.here.extend(settle.status(row));
+            let elsewhere = row.status_elsewhere(settle.device.account, settle.receiver, settle.state, settle.code);
+            told.elsewhere.extend(elsewhere.map(Enqueue::told));
+            settled.push(settle.settled(row));
         }
         results.set(settle.at, WriteResult::Settled(settled));
     }
@@ -162,11 +173,16 @@ pub(super) async fn run(
     for (account, sender, bytes) in &taken {
         shares.give(*account, sender, *bytes)?;
     }
-    Ok(statuses)
+    Ok(told)
 }
 
 impl Settle<'_> {
-    /// What the sender of a settled message is told.
+    fn settled(&self, row: &PendingRow) -> SettledRow {
+        let elsewhere = row.elsewhere(&self.receiver.server).cloned();
+        SettledRow { seq: row.seq, sender: row.sending_device(), elsewhere, message_id: row.message_id }
+    }
+
+    /// What the sender of a settled message is told here.
     fn status(&self, row: &PendingRow) -> Option<Put> {
         let status = NewStatus {
             device: row.sending_device()?,

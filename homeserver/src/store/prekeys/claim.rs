@@ -58,7 +58,8 @@ static DELETE: Text = Text::new("DELETE FROM pre_keys WHERE id IN (", 1, ")");
 pub struct Claimed {
     /// The bundle.
     pub bundle: ClaimedBundle,
-    /// How many one-time keys each device has left, counted up to [`ENOUGH`].
+    /// How many one-time keys each device has left, counted up to [`ENOUGH`], and for another homeserver to as many above
+    /// its reserve.
     pub left: Vec<(DeviceId, KeysLow)>,
 }
 

@@ -64,6 +64,7 @@ impl Tx {
             .execute(db)
             .await
             .map(drop))?;
+        self.forget_claims(device.account).await?;
         run!(self, |db| sqlx::query(
             "UPDATE devices SET highest_pre_key_id = NULL, highest_pq_pre_key_id = NULL, last_rotation_hash = NULL \
              WHERE account_id = $1 AND device_id = $2"

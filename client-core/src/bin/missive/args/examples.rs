@@ -18,7 +18,7 @@ Exit codes:
   1  something else failed
   2  the command line is wrong
   3  authentication: the log-in is over, or the password wrong
-  4  the homeserver cannot be reached
+  4  the homeserver, or the receiver's, cannot be reached
   5  refused or undeliverable, or the safety numbers differ
   6  the local storage cannot be used, or another process has it
   7  out of time

@@ -218,8 +218,8 @@ impl Model {
             let (held, own, other) = (thread.held(&self.own), &self.own.server, &thread.peer.server);
             match held {
                 0 => {}
-                1 => lines.push(format!("A message is held by {own} until {other} takes it")),
-                held => lines.push(format!("{held} messages are held by {own} until {other} takes them")),
+                1 => lines.push(format!("A message is held by {own} or {other} until it is fetched")),
+                held => lines.push(format!("{held} messages are held by {own} or {other} until they are fetched")),
             }
         }
         if let Link::Offline { error, until } = &self.link {

@@ -42,8 +42,8 @@ impl Seen<'_> {
         if message.direction == Direction::Out {
             value["state"] = message.state.map_or("pending".into(), |state| json!(state));
             value["code"] = json!(message.code);
-            if let Some(server) = held_by(own, &message.peer, message.state) {
-                value["heldBy"] = server.into();
+            if let Some(servers) = held_by(own, &message.peer, message.state) {
+                value["heldBy"] = json!(servers);
             }
         } else if message.identity_changed {
             value["identityChanged"] = true.into();
@@ -91,8 +91,8 @@ pub(super) fn step(own: &Address, change: &StatusChange, petname: Option<&str>) 
     let way = way(own, receiver, Some(*state), *code);
     let text = format!("{} {}: {}", way, paint(STRONG, called(receiver, petname)), state_name(*state));
     let mut value = json!({"type": "status", "id": id, "receiver": receiver, "state": state, "code": code});
-    if let Some(server) = held_by(own, receiver, Some(*state)) {
-        value["heldBy"] = server.into();
+    if let Some(servers) = held_by(own, receiver, Some(*state)) {
+        value["heldBy"] = json!(servers);
     }
     (text, value)
 }
@@ -102,9 +102,10 @@ pub(crate) fn sent_as(own: &Address, receiver: &Address, state: State) -> String
     format!("{} {}", state_name(state), way(own, receiver, Some(state), None))
 }
 
-/// The homeserver that holds a message of this account until the receiver's takes it.
-pub(crate) fn held_by<'a>(own: &'a Address, receiver: &Address, state: Option<State>) -> Option<&'a str> {
-    (state == Some(State::Sent) && receiver.server != own.server).then_some(own.server.as_str())
+/// The homeservers of which one holds a message of this account: which of them is not told.
+pub(crate) fn held_by<'a>(own: &'a Address, receiver: &'a Address, state: Option<State>) -> Option<[&'a str; 2]> {
+    let is_between = state == Some(State::Sent) && receiver.server != own.server;
+    is_between.then_some([own.server.as_str(), receiver.server.as_str()])
 }
 
 pub(crate) fn problem(body: &Body) -> Option<&str> {
@@ -143,8 +144,8 @@ fn way(own: &Address, receiver: &Address, state: Option<State>, code: Option<Cod
         Some(State::Undeliverable) => BAD,
     };
     let mark = paint(style, ticks(state));
-    if let Some(server) = held_by(own, receiver, state) {
-        return format!("{mark} (held by {server} until {} takes it)", receiver.server);
+    if let Some([here, there]) = held_by(own, receiver, state) {
+        return format!("{mark} (held by {here} or {there} until it is fetched)");
     }
     match (code, state) {
         (Some(code), _) => format!("{mark} ({})", printable(code.as_str())),
@@ -181,8 +182,8 @@ mod tests {
             (anstream::adapter::strip_str(&seen.text()).to_string(), seen.value()["heldBy"].clone())
         };
         let (text, held) = seen("bob@two.example", Some(State::Sent));
-        assert_eq!(text, "2026-03-01 12:00:00 me: hello  ✓ (held by one.example until two.example takes it)");
-        assert_eq!(held, "one.example");
+        assert_eq!(text, "2026-03-01 12:00:00 me: hello  ✓ (held by one.example or two.example until it is fetched)");
+        assert_eq!(held, json!(["one.example", "two.example"]));
         for (peer, state, mark) in [
             ("bob@one.example", Some(State::Sent), "✓"),
             ("bob@two.example", Some(State::Received), "✓✓"),

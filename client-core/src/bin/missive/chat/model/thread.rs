@@ -72,7 +72,7 @@ impl Thread {
         self.complete && self.rows.is_empty()
     }
 
-    /// How many messages another homeserver has not taken yet.
+    /// How many messages to an account of another homeserver no device of theirs has taken yet.
     pub(in crate::chat) fn held(&self, own: &Address) -> usize {
         if self.peer.server == own.server {
             return 0;

@@ -46,7 +46,7 @@ fn the_screen_shows_conversations_marks_and_ticks() {
                                         │12:04 me: four  …
                                         │12:05 me: five
                                         │      ✗ undeliverable: there is no such account any more (receiver_gone)
-    A message is held by one.example until two.example takes it
+    A message is held by one.example or two.example until it is fetched
     > hi
     ");
 }

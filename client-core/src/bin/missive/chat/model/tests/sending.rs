@@ -125,11 +125,11 @@ fn a_message_that_waits_for_another_homeserver_says_where_it_is() {
     rig.outgoing(BOB, "hello", "sent");
     let mut change = StatusChange { id: rig.stored[0].id, receiver: address(BOB), state: State::Sent, code: None };
     rig.model.event(Event::Status(change.clone()), rig.now);
-    rig.see("A message is held by one.example until two.example takes it");
+    rig.see("A message is held by one.example or two.example until it is fetched");
     rig.outgoing(BOB, "again", "sent");
     change.id = rig.stored[1].id;
     rig.model.event(Event::Status(change.clone()), rig.now);
-    rig.see("2 messages are held by one.example until two.example takes them");
+    rig.see("2 messages are held by one.example or two.example until they are fetched");
     change.state = State::Received;
     rig.model.event(Event::Status(change.clone()), rig.now);
     rig.see("A message is held by one.example");
