@@ -33,7 +33,7 @@ use crate::{
         domain,
         signature::{RequestClaim, VerifiedRequest},
     },
-    service::{federation, peers},
+    service::{federation, outbox, peers},
     web::{Shared, Source},
 };
 
@@ -126,8 +126,10 @@ impl Gate {
             let _place = place;
             peers::key(&app, claim.origin(), claim.key_id(), claim.created(), Asker::Source(source)).await
         };
+        let shutdown = self.app.shutdown.clone();
+        let search = async move { shutdown.run_until_cancelled_owned(search).await };
         let found = self.app.tasks.spawn(search).await.map_err(Error::internal)?;
-        Ok(found?)
+        Ok(found.ok_or_else(busy)??)
     }
 
     /// The handler's answer to a server that was verified.
@@ -139,6 +141,8 @@ impl Gate {
         }
         peers::check_meeting(&self.app, &request.origin).await?;
         peers::meet(&self.app, &request.origin, &request.key_id, request.created).await?;
+        // Whoever calls can be called.
+        outbox::try_now(&self.app, &request.origin);
         let body = body::read(&parts, body, &request.digest).await?;
         let mut inner = Request::from_parts(parts, Body::from(body));
         let peer = PeerServer { origin: request.origin.clone(), digest: *request.digest.as_bytes() };

@@ -106,7 +106,8 @@ impl From<PeerError> for Refusal {
             None if !is_key => Self::new(StatusCode::UNAUTHORIZED, code, unfound(code)),
             _ => Self::new(StatusCode::UNAUTHORIZED, code, told.message),
         };
-        Self { cause: Some(cause), is_strange: true, ..refusal }
+        // Who comes while another asks for the same server does nothing wrong.
+        Self { cause: Some(cause), is_strange: code != "busy", ..refusal }
     }
 }
 

@@ -190,7 +190,8 @@ impl LaneState {
         // The id first, which tells almost all of them apart.
         let id = envelope.key.message_id;
         let same = |one: &&mut Waiting| one.envelope.key.message_id == id && one.envelope.key == envelope.key;
-        if let Some(copy) = self.fast.iter_mut().find(same) {
+        let being_stored = self.queue.iter_mut().chain(self.writing.iter_mut().flatten());
+        if let Some(copy) = self.fast.iter_mut().chain(being_stored.filter(|one| one.answer.is_none())).find(same) {
             copy.replies.push(reply);
             return;
         }
@@ -322,12 +323,14 @@ impl LaneState {
     /// What is to be read: the transaction that is to be repeated; else, of what is stored, not that of these pairs.
     pub(super) fn reading(&mut self) -> (Option<(Uuid, Vec<OutboxRow>)>, Vec<EnvelopeKey>) {
         let waiting = self.deferred.iter().filter(|one| !one.trying).map(|one| one.key.clone());
-        (self.repeat.take(), waiting.collect())
+        (self.repeat.clone(), waiting.collect())
     }
 
     /// Of stored envelopes, the oldest of pairs that need not wait, those that go into the next transaction. `end`: there
     /// are no more behind them.
     pub(super) fn choose(&mut self, rows: Vec<OutboxRow>, end: bool) -> Vec<OutboxRow> {
+        // Of what was to be repeated, something is gone.
+        self.repeat = None;
         if end {
             self.deferred.retain(|one| !one.trying || rows.iter().any(|row| row.key.same_pair(&one.key)));
         }
@@ -368,6 +371,7 @@ impl LaneState {
         let body = Transaction::body(rows.iter().map(|(_, envelope)| envelope.as_str()));
         let items = rows.into_iter().map(|(row, _)| Item { key: row.key.clone(), row: Some(row) }).collect();
         self.flight = Some(Flight { id, body, items, fast: false });
+        self.repeat = None;
     }
 
     /// Nothing is sent for so long.

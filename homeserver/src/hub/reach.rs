@@ -19,8 +19,9 @@ struct State {
     failing: Option<Failing>,
     /// Whether it was reached since this began: before that, one lane tries for all.
     reached: bool,
-    /// Whether somebody is trying.
-    trying: bool,
+    /// Which probe is trying; 0 is none.
+    trying: u64,
+    probes: u64,
 }
 
 /// Since when a homeserver cannot be reached.
@@ -38,7 +39,7 @@ pub struct Failing {
 
 /// The leave to call a homeserver. While it cannot be reached, only one holds one; who drops it has not tried.
 #[derive(Debug)]
-pub struct Probe(Option<Reach>);
+pub struct Probe(Option<(Reach, u64)>);
 
 impl Reach {
     /// Whether it can be reached, as far as is known.
@@ -57,18 +58,22 @@ impl Reach {
         if state.reached && state.failing.is_none() {
             return Some(Probe(None));
         }
-        if state.trying || state.failing.is_some_and(|failing| !failing.is_due(now)) {
+        if state.trying > 0 || state.failing.is_some_and(|failing| !failing.is_due(now)) {
             return None;
         }
-        state.trying = true;
+        state.probes += 1;
+        state.trying = state.probes;
+        let probe = state.probes;
         drop(state);
-        Some(Probe(Some(self.clone())))
+        Some(Probe(Some((self.clone(), probe))))
     }
 
     /// Whether it is to be tried again.
     pub(super) fn is_due(&self, now: Timestamp) -> bool {
         let state = self.lock();
-        !state.trying && state.failing.is_some_and(|failing| failing.is_due(now))
+        // Of one that was never reached, the others wait for whoever tried and had nothing to send.
+        let due = state.failing.map_or(!state.reached, |failing| failing.is_due(now));
+        state.trying == 0 && due
     }
 
     /// It is to be tried now, though its time has not come; whether it is. Not sooner than a pause after the last time.
@@ -82,11 +87,12 @@ impl Reach {
     }
 
     /// A call failed. `jitter` is random; `wait` is how long the other homeserver asks to be left alone, in seconds.
-    pub fn failed(&self, now: Timestamp, jitter: u8, wait: Option<u64>) -> Failing {
+    /// `probing`: by whoever held a probe.
+    pub fn failed(&self, now: Timestamp, jitter: u8, wait: Option<u64>, probing: bool) -> Failing {
         let mut state = self.lock();
         let (since, before) = state.failing.map_or((now, 0), |failing| (failing.since, failing.failures));
         // Calls of several lanes that were under way together are one failure.
-        if let Some(failing) = state.failing.filter(|failing| failing.next_try > now && !state.trying) {
+        if let Some(failing) = state.failing.filter(|_| !probing) {
             return failing;
         }
         let pause = PAUSE_MILLIS.saturating_mul(1 << before.min(20)).min(PAUSE_MAX_MILLIS);
@@ -96,7 +102,7 @@ impl Reach {
         let next_try = now.millis().saturating_add(pause.max(wait).min(PAUSE_MAX_MILLIS));
         let next_try = Timestamp::from_millis(next_try);
         let failing = Failing { since, failures: before.saturating_add(1), last_try: now, next_try };
-        *state = State { failing: Some(failing), trying: false, ..*state };
+        *state = State { failing: Some(failing), trying: 0, ..*state };
         failing
     }
 
@@ -104,7 +110,7 @@ impl Reach {
     pub fn succeeded(&self) -> (bool, Option<Failing>) {
         let mut state = self.lock();
         let first = !std::mem::replace(&mut state.reached, true);
-        state.trying = false;
+        state.trying = 0;
         let failing = state.failing.take();
         (first || failing.is_some(), failing)
     }
@@ -131,8 +137,11 @@ impl Probe {
 
 impl Drop for Probe {
     fn drop(&mut self) {
-        if let Some(reach) = &self.0 {
-            reach.lock().trying = false;
+        if let Some((reach, probe)) = &self.0 {
+            let mut state = reach.lock();
+            if state.trying == *probe {
+                state.trying = 0;
+            }
         }
     }
 }
@@ -153,7 +162,7 @@ mod tests {
         for _ in 0..20 {
             let probe = reach.leave(now);
             assert!(probe.is_some());
-            let failing = reach.failed(now, 128, None);
+            let failing = reach.failed(now, 128, None, true);
             drop(probe);
             pauses.push(failing.next_try.millis() - now.millis());
             assert!(reach.leave(now).is_none());
@@ -172,7 +181,7 @@ mod tests {
     #[test]
     fn a_call_to_wake_comes_before_its_time_but_not_at_once() {
         let reach = Reach::default();
-        reach.failed(at(0), 128, Some(600));
+        reach.failed(at(0), 128, Some(600), true);
         assert!(!reach.is_due(at(60)));
         assert!(!reach.try_now(at(0)));
         assert!(reach.is_due(at(1)));
@@ -182,7 +191,7 @@ mod tests {
     #[test]
     fn a_clock_that_is_set_back_stops_nothing() {
         let reach = Reach::default();
-        reach.failed(at(1_000_000), 0, None);
+        reach.failed(at(1_000_000), 0, None, true);
         assert!(reach.is_due(at(0)));
     }
 }

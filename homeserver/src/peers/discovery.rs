@@ -16,7 +16,10 @@ use std::{sync::Arc, time::Duration};
 
 use missive_wire::{ServerName, Timestamp};
 use moka::sync::Cache;
-use tokio::sync::{Mutex, MutexGuard, OnceCell};
+use tokio::{
+    sync::{Mutex, MutexGuard, OnceCell},
+    time::timeout,
+};
 
 pub use asker::Asker;
 pub use failure::{Failed, Reason};
@@ -40,6 +43,8 @@ pub const STALE_MILLIS: i64 = 24 * 60 * 60 * 1_000;
 
 /// The most keys, statements and revocations that are remembered of all servers together; the least used servers go
 /// first.
+const SOON: Duration = Duration::from_secs(3);
+const TURN: Duration = Duration::from_secs(2);
 const ENTRIES_MAX: u64 = 200_000;
 
 /// What a server counts for at the least, so that no more than 10 000 are remembered.
@@ -104,8 +109,10 @@ impl Discovery {
         if let Some(known) = self.found.get(server).filter(|known| self.age(known) < FRESH_MILLIS) {
             return Ok(known);
         }
-        let outcome = self.attempt(server, asker, attempt).await;
-        outcome.or_else(|failed| known.ok_or(failed))
+        let attempt = self.attempt(server, asker, attempt);
+        let Some(known) = known else { return attempt.await };
+        // What is known will do: a document that does not come keeps no message waiting.
+        Ok(timeout(SOON, attempt).await.ok().and_then(Result::ok).unwrap_or(known))
     }
 
     /// A server whose document has a key that is not known: asks again, unless it was asked in the last 15 seconds; then
@@ -159,7 +166,10 @@ impl Discovery {
         asker: Asker,
         mut attempt: MutexGuard<'_, Attempt>,
     ) -> Result<Arc<Discovered>, Failed> {
-        attempt.is_due(server, self.clock.now(), self.attempts.has_heard(server))?;
+        // Who has signed something is looked for soon again, but not while what is known of it will do.
+        let is_known = self.found.get(server).is_some_and(|known| self.age(&known) < STALE_MILLIS);
+        let heard = !is_known && self.attempts.has_heard(server);
+        attempt.is_due(server, self.clock.now(), heard)?;
         let failed = |reason| Failed::now(server, reason);
         let place = self.budgets.take(asker).map_err(failed)?;
         attempt.begin(self.clock.now());
@@ -191,8 +201,8 @@ fn weight(_: &ServerName, found: &Arc<Discovered>) -> u32 {
     u32::try_from(entries.max(ENTRIES_MIN)).unwrap_or(u32::MAX)
 }
 
-/// Waits until nobody else asks the server. A stranger must come again: those who wait would fill all places for
-/// strangers.
+/// Waits until nobody else asks the server; a stranger waits for a moment only, and must come again: those who wait would
+/// fill all places for strangers.
 async fn turn<'a>(
     slot: &'a Mutex<Attempt>,
     server: &ServerName,
@@ -200,7 +210,9 @@ async fn turn<'a>(
 ) -> Result<MutexGuard<'a, Attempt>, Failed> {
     match slot.try_lock() {
         Ok(attempt) => Ok(attempt),
-        Err(_) if asker.is_stranger() => Err(Failed::now(server, Reason::Busy)),
+        Err(_) if asker.is_stranger() => {
+            timeout(TURN, slot.lock()).await.map_err(|_| Failed::now(server, Reason::Busy))
+        }
         Err(_) => Ok(slot.lock().await),
     }
 }

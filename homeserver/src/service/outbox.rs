@@ -182,7 +182,7 @@ async fn store(app: &Arc<App>, destination: &Destination, number: u8, envelopes:
 
 /// Does a step about a lane's transactions; a panic is a failure, and must not take the lane with it.
 async fn run(app: &Arc<App>, destination: &Arc<Destination>, number: u8, step: LaneStep, probe: Option<Probe>) {
-    let done = AssertUnwindSafe(flight::run(app, destination, number, step)).catch_unwind().await;
+    let done = AssertUnwindSafe(flight::run(app, destination, number, step, probe.is_some())).catch_unwind().await;
     if done.is_err() {
         tracing::error!("a step of the hand-over to another homeserver panicked");
         sleep(AFTER_FAILURE).await;

@@ -13,7 +13,6 @@ use tokio::sync::oneshot;
 use super::{
     delivery,
     messages::{self, Message, deliver},
-    outbox,
 };
 use crate::{
     app::App,
@@ -60,8 +59,6 @@ pub async fn take(app: &Arc<App>, incoming: Incoming<'_>) -> Result<TransactionA
         let results = serde_json::from_str(&results).map_err(Error::internal)?;
         return Ok(TransactionAnswer { incarnation: app.incarnation, results });
     }
-    // Whoever calls can be called.
-    outbox::try_now(app, origin);
     let results = work(app, origin, &body).await?;
     metrics::counter!("federation_envelopes_received_total").increment(results.len() as u64);
     keep(app, origin, id, digest, &results);
@@ -111,7 +108,9 @@ async fn work(app: &Arc<App>, origin: &ServerName, body: &Bytes) -> Result<Vec<E
         };
         pending.push(taken.unwrap_or_else(|error| Pending::Known(failure(error))));
     }
-    let mut written = put(app, statuses).await?.into_iter();
+    // What was handed over has its result, though these have none.
+    let written = put(app, statuses).await.inspect_err(|error| tracing::error!(%error, "statuses are deferred"));
+    let mut written = written.unwrap_or_default().into_iter();
     let mut results = Vec::with_capacity(pending.len());
     for one in pending {
         results.push(match one {
@@ -216,7 +215,7 @@ fn result_of(outcome: Outcome) -> EnvelopeResult {
 fn result_of_status(written: impl Iterator<Item = WriteResult>) -> EnvelopeResult {
     // All of them are its own: what follows belongs to the next.
     let written = written.collect::<Vec<_>>();
-    if written.iter().any(|one| matches!(one, WriteResult::Full)) {
+    if written.is_empty() || written.iter().any(|one| matches!(one, WriteResult::Full)) {
         return EnvelopeResult::deferred();
     }
     if written.iter().any(|one| matches!(one, WriteResult::Gone)) {

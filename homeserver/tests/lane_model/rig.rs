@@ -286,7 +286,7 @@ impl Rig {
             Doing::Send { id, body, envelopes, .. } => {
                 let results = self.answer(answer, id, &body, envelopes)?;
                 if matches!(results, Err(Unanswered::NoAnswer)) {
-                    destination.reach.failed(self.time(), 128, None);
+                    destination.reach.failed(self.time(), 128, None, probe.is_some());
                 } else if destination.reach.succeeded().0 {
                     self.start(Destination::wake(&destination));
                 }
@@ -359,10 +359,10 @@ impl Rig {
 
     /// The database fails, or the server stops.
     fn fail(&mut self) {
-        let (Some((doing, _)), Some(destination)) = (self.doing.take(), &self.driven) else { return };
+        let (Some((doing, probe)), Some(destination)) = (self.doing.take(), &self.driven) else { return };
         match doing {
             Doing::Send { .. } => {
-                destination.reach.failed(self.time(), 128, None);
+                destination.reach.failed(self.time(), 128, None, probe.is_some());
                 destination.landed(0, Err(Unanswered::NoAnswer), self.now);
             }
             Doing::Read | Doing::Choose(_) | Doing::Fly(..) => destination.read_failed(0),

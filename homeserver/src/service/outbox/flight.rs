@@ -44,7 +44,7 @@ const PAUSE_MAX: u64 = 60;
 const SENTENCE: usize = 300;
 
 /// Does a step, and tells the lane what it came to.
-pub(super) async fn run(app: &Arc<App>, destination: &Arc<Destination>, number: u8, step: LaneStep) {
+pub(super) async fn run(app: &Arc<App>, destination: &Arc<Destination>, number: u8, step: LaneStep, probing: bool) {
     match step {
         LaneStep::Send { id, body, envelopes, fast } => {
             let lane = Lane { destination: destination.server.clone(), number };
@@ -52,7 +52,7 @@ pub(super) async fn run(app: &Arc<App>, destination: &Arc<Destination>, number: 
                 destination.abandon(number);
                 return;
             }
-            let sending = Box::pin(send(app, destination, id, body, envelopes));
+            let sending = Box::pin(send(app, destination, (id, body, envelopes), probing));
             let results = if fast { sending.await } else { holding(app, &lane, sending).await };
             destination.landed(number, results, Instant::now());
         }
@@ -153,9 +153,8 @@ async fn leave(app: &App, lane: &Lane) -> Result<()> {
 async fn send(
     app: &Arc<App>,
     destination: &Arc<Destination>,
-    id: Uuid,
-    body: Bytes,
-    envelopes: usize,
+    (id, body, envelopes): (Uuid, Bytes, usize),
+    probing: bool,
 ) -> std::result::Result<Vec<EnvelopeResult>, Unanswered> {
     let path = format!("/federation/v1/transactions/{id}");
     let request = PeerRequest { method: Method::POST, path_and_query: &path, body, bounds: BOUNDS };
@@ -165,7 +164,7 @@ async fn send(
     let answer = match outcome {
         Ok(answer) => answer,
         Err(error) => {
-            peers::failed(app, destination, &error.to_string(), error.code(), None).await;
+            peers::failed(app, destination, &error.to_string(), error.code(), None, probing).await;
             return Err(Unanswered::NoAnswer);
         }
     };
@@ -180,7 +179,7 @@ async fn send(
     };
     match refusal {
         Refusal::ForNow { why, code, wait } => {
-            peers::failed(app, destination, &why, code, wait).await;
+            peers::failed(app, destination, &why, code, wait, probing).await;
             Err(Unanswered::NoAnswer)
         }
         Refusal::Paused(pause) => {

@@ -45,7 +45,8 @@ pub async fn check(app: &Arc<App>, server: &ServerName, account: Uuid) -> Result
     }
     let (looking, wanted) = (app.clone(), server.clone());
     app.tasks.spawn(async move {
-        if let Err(error) = find(&looking, &wanted, Asker::Account(account)).await {
+        let found = find(&looking, &wanted, Asker::Account(account));
+        if let Some(Err(error)) = looking.shutdown.run_until_cancelled(found).await {
             tracing::debug!(%error, "a message names a homeserver that is not found");
         }
     });
@@ -68,10 +69,11 @@ pub(super) async fn failed(
     why: &str,
     code: &'static str,
     wait: Option<u64>,
+    probing: bool,
 ) {
     let [jitter] = app.clock.random().unwrap_or([128]);
     let was_open = destination.reach.is_open();
-    let failing = destination.reach.failed(app.clock.now(), jitter, wait);
+    let failing = destination.reach.failed(app.clock.now(), jitter, wait, probing);
     metrics::counter!("federation_failures_total", "code" => code).increment(1);
     if was_open {
         tracing::warn!(server = %destination.server, code, why, "a homeserver cannot be reached; what is for it waits");
@@ -93,7 +95,7 @@ pub(super) fn succeeded(app: &Arc<App>, destination: &Arc<Destination>) {
     let Some(failing) = failing else { return };
     tracing::info!(server = %destination.server, since = %failing.since, "a homeserver can be reached again");
     let (app, server) = (app.clone(), destination.server.clone());
-    app.clone().tasks.spawn(async move { wake(&app, &server).await });
+    app.clone().tasks.spawn(async move { app.shutdown.run_until_cancelled(wake(&app, &server)).await });
 }
 
 /// Tells every homeserver that was reached lately that this one is back: they may have been waiting for it.

@@ -15,6 +15,7 @@ use crate::{
         outbound::Bounds,
         signature::{Outgoing, SignedRequest},
     },
+    service::outbox,
 };
 
 /// What is asked of another server.
@@ -47,6 +48,8 @@ pub async fn call(
     let unread = peers.call(&peer.found, &signed, request.body, request.bounds).await.map_err(failed)?;
     let key = key(app, server, unread.key_id(), unread.created(), asker).await?;
     let answer = unread.read(&key).await.map_err(failed)?;
+    // Whatever waits for it need not wait any longer.
+    outbox::try_now(app, server);
     if let Err(error) = standing::note_reached(app, server).await {
         tracing::warn!(%error, "that another server was reached could not be stored");
     }
