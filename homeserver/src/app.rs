@@ -52,6 +52,8 @@ pub struct App {
     pub lanes: Lanes,
     /// Other homeservers' transactions that are being worked on.
     pub transactions: UnderWay,
+    /// Other homeservers that are being met.
+    pub meetings: UnderWay,
     /// This process, among those on the same database.
     pub process: Uuid,
     /// Time and randomness.
@@ -130,6 +132,7 @@ impl App {
             hub: Hub::default(),
             lanes: Lanes::default(),
             transactions: UnderWay::default(),
+            meetings: UnderWay::default(),
             process: clock.new_id(),
             passwords: Passwords::start(&config.limits),
             limits: Limits::new(&config.limits),

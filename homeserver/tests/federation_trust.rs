@@ -67,9 +67,10 @@ async fn the_first_keys_are_pinned_and_a_chain_is_followed_across_restarts() {
         let row = home.app.store.peer(&two()).await.unwrap().unwrap();
         assert_eq!((row.met_at, row.reached_at, row.waiting), (home.now(), Some(home.now()), 0));
 
+        // Before the restart, at which the homeserver tells whoever it knows that it is back.
+        let second = other.rotate(Key::new(2, &home.clock));
         home.restart().await;
         assert!(peers::is_met(&home.app, &two()).await.unwrap());
-        let second = other.rotate(Key::new(2, &home.clock));
         ping(&home).await.unwrap();
         assert_eq!(pinned(&home.app).await.successors["k1"], second);
 

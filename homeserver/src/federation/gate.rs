@@ -127,7 +127,7 @@ impl Gate {
             peers::key(&app, claim.origin(), claim.key_id(), claim.created(), Asker::Source(source)).await
         };
         let shutdown = self.app.shutdown.clone();
-        let search = async move { shutdown.run_until_cancelled_owned(search).await };
+        let search = async move { Box::pin(shutdown.run_until_cancelled_owned(search)).await };
         let found = self.app.tasks.spawn(search).await.map_err(Error::internal)?;
         Ok(found.ok_or_else(busy)??)
     }
@@ -139,8 +139,9 @@ impl Gate {
         if !federation::admit(&self.app, request).await? {
             return Err(Refusal::replayed());
         }
-        peers::check_meeting(&self.app, &request.origin).await?;
+        let meeting = peers::check_meeting(&self.app, &request.origin).await?;
         peers::meet(&self.app, &request.origin, &request.key_id, request.created).await?;
+        drop(meeting);
         // Whoever calls can be called.
         outbox::try_now(&self.app, &request.origin);
         let body = body::read(&parts, body, &request.digest).await?;

@@ -22,7 +22,7 @@ pub use restored::{load_restored, note_incarnation};
 pub use standing::{note_failing, note_reached};
 
 use crate::{
-    app::{App, Limit},
+    app::{App, Begun, Limit},
     error::{Error, StoreError},
     model::PinnedKeys,
     peers::{
@@ -55,9 +55,17 @@ pub async fn find(app: &Arc<App>, server: &ServerName, asker: Asker) -> Result<P
     Ok(Peer { found, pinned })
 }
 
-/// A server that was never met has signed a request: counts one more meeting of its domain, or refuses it.
-pub async fn check_meeting(app: &App, server: &ServerName) -> Result<(), Error> {
-    if is_met(app, server).await? { Ok(()) } else { app.limits.check(Limit::Meeting, &domain::registrable(server)) }
+/// A server that was never met has signed a request: counts one more meeting of its domain, or refuses it. Requests that
+/// come together, while what this returns is held, are one meeting.
+pub async fn check_meeting(app: &App, server: &ServerName) -> Result<Option<Begun>, Error> {
+    if is_met(app, server).await? {
+        return Ok(None);
+    }
+    let meeting = app.meetings.begin(server, "");
+    if meeting.is_some() {
+        app.limits.check(Limit::Meeting, &domain::registrable(server))?;
+    }
+    Ok(meeting)
 }
 
 /// A server has signed a request at `at`, with the key of that id: from now on it is met. What it publishes is read again

@@ -44,7 +44,6 @@ async fn left(person: &Person) -> u64 {
 #[tokio::test]
 async fn each_key_is_given_out_once_over_local_and_remote_claims() {
     for pair in Pair::both_with(&["limits.remote_claims_reserve=0"]).await {
-        pair.meet().await;
         published(&pair.one, "alice", 50).await;
         let (bob, carol) = (pair.one.register("bob").await, pair.two.register("carol").await);
         let local = (0..40).map(|_| bob.get("/api/v1/users/alice/keys"));

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use axum::response::Response;
+use axum::{body::Body, response::Response};
 use homeserver::peers::discovery::{Asker, Failed, Reason};
 use homeserver::peers::policy::Denied;
 use missive_wire::ServerName;
@@ -199,6 +199,26 @@ async fn what_is_found_is_used_for_an_hour_and_for_a_day_where_it_is_gone() {
     assert_eq!(find().await.unwrap(), second);
     clock.advance(60_000);
     assert_eq!(find().await.unwrap_err().reason.code(), "status");
+}
+
+/// As where the web site of the name is down, and the homeserver is not.
+#[tokio::test]
+async fn a_document_that_does_not_come_keeps_nobody_waiting_who_knows_the_server() {
+    let authority = Authority::new();
+    let server = altered(&authority, json!({})).await;
+    let (peers, clock) = peers(&authority.federation());
+    let name = server.name();
+    let find = || peers.discovery.find(&name, Asker::Own);
+    let first = find().await.unwrap();
+    let nothing = || Body::from_stream(futures_util::stream::pending::<Result<Vec<u8>, std::io::Error>>());
+    server.answer_with(move |_, _| Response::new(nothing()));
+    clock.advance(60 * 60 * 1_000);
+    for _ in 0..3 {
+        let found = tokio::time::timeout(Duration::from_secs(5), find()).await.unwrap();
+        assert_eq!((found.unwrap(), server.requests()), (first.clone(), 2));
+        peers.discovery.hear(&name);
+        clock.advance(2_000);
+    }
 }
 
 #[tokio::test]
