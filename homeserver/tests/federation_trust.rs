@@ -174,8 +174,8 @@ async fn a_key_is_looked_for_at_most_every_15_seconds() {
 async fn keys_that_are_pinned_count_though_the_document_is_away() {
     for (mut home, other) in pairs().await {
         ping(&home).await.unwrap();
-        home.restart().await;
         other.hide();
+        home.restart().await;
         peers::key(&home.app, &two(), "k1", home.now(), Asker::Own).await.unwrap();
         let unknown = peers::key(&home.app, &two(), "k2", home.now(), Asker::Own).await.unwrap_err();
         assert_eq!(unknown.code(), "status");
