@@ -10,16 +10,20 @@
 //!   have been taken. One that was spilled meanwhile is settled by that answer all the same.
 //! - Only a result settles an envelope; a deferred one holds up its pair, and nobody else.
 
+mod deferred;
+mod flight;
+mod landing;
 #[cfg(test)]
 mod tests;
 
 use std::{collections::VecDeque, sync::Arc, time::Duration};
 
 use bytes::Bytes;
-use missive_wire::{Code, ENVELOPES_MAX, EnvelopeResult, State, TRANSACTION_MAX_BYTES, Transaction};
+use missive_wire::{Code, ENVELOPES_MAX, EnvelopeResult, TRANSACTION_MAX_BYTES};
 use tokio::time::Instant;
 use uuid::Uuid;
 
+use self::{deferred::DeferredPairs, flight::Flight};
 use super::{Outcome, Reply, mailbox::WAIT};
 use crate::model::{EnvelopeKey, NewEnvelope, OutboxRow};
 
@@ -32,16 +36,6 @@ const QUEUE: usize = 1024;
 
 /// Bytes of a transaction around its envelopes, and after each.
 const AROUND_BYTES: usize = 32;
-
-/// How long a pair waits after it was deferred; twice as long each time.
-const DEFERRED: Duration = Duration::from_secs(2);
-const DEFERRED_MAX: Duration = Duration::from_mins(5);
-
-/// The most pairs that are remembered as deferred. While there are more, the whole lane waits as one of them.
-const DEFERRED_PAIRS: usize = 128;
-
-/// How long a lane waits before it sends in smaller parts what was not taken whole.
-const SMALLER: Duration = Duration::from_millis(250);
 
 /// The hand-over by one lane.
 #[derive(Debug)]
@@ -59,7 +53,7 @@ pub(super) struct LaneState {
     busy: bool,
     /// Results of what was stored while it was under way.
     late: Vec<Landed>,
-    deferred: Vec<Deferred>,
+    deferred: DeferredPairs,
     /// Until when nothing is sent, and how long that is.
     pause: Option<(Instant, Duration)>,
     /// A transaction of stored envelopes that got no answer, to be repeated under its id.
@@ -84,32 +78,6 @@ struct Waiting {
     until: Instant,
     /// What the other homeserver said of it while it was being stored.
     answer: Option<EnvelopeResult>,
-}
-
-/// A pair that waits.
-#[derive(Debug)]
-struct Deferred {
-    key: EnvelopeKey,
-    until: Instant,
-    pause: Duration,
-    /// Whether it is tried meanwhile.
-    trying: bool,
-}
-
-/// A transaction.
-#[derive(Debug)]
-struct Flight {
-    id: Uuid,
-    body: Bytes,
-    items: Vec<Item>,
-    /// Whether its envelopes are the first of the fast path.
-    fast: bool,
-}
-
-#[derive(Debug)]
-struct Item {
-    key: EnvelopeKey,
-    row: Option<OutboxRow>,
 }
 
 /// A stored envelope, and what became of it.
@@ -167,7 +135,7 @@ impl Default for LaneState {
             flight: None,
             busy: false,
             late: Vec::new(),
-            deferred: Vec::new(),
+            deferred: DeferredPairs::default(),
             pause: None,
             repeat: None,
             messages: None,
@@ -248,7 +216,7 @@ impl LaneState {
     pub(super) fn deadline(&self, now: Instant, may_send: bool) -> Option<Instant> {
         let oldest = self.fast.front().map(|oldest| oldest.until);
         let paused = self.pause.map(|(until, _)| until);
-        let sending = self.deferred.iter().map(|one| one.until).chain(paused).filter(|until| may_send && *until > now);
+        let sending = self.deferred.times().chain(paused).filter(|until| may_send && *until > now);
         oldest.into_iter().chain(sending).min()
     }
 
@@ -287,7 +255,7 @@ impl LaneState {
 
     /// Whether [`LaneState::next_step`] would call the other homeserver, or read what to send it.
     pub(super) fn wants_to_send(&self, now: Instant) -> bool {
-        let due = self.look || self.deferred.iter().any(|one| one.until <= now);
+        let due = self.look || self.deferred.times().any(|until| until <= now);
         let fast = !self.fast.is_empty() && self.messages == Some(false);
         let paused = self.pause.is_some_and(|(until, _)| until > now);
         !self.busy && self.late.is_empty() && !paused && (self.flight.is_some() || fast || due)
@@ -305,15 +273,13 @@ impl LaneState {
         } else if let Some(flight) = &self.flight {
             flight.step()
         } else if !self.fast.is_empty() && self.messages == Some(false) && !(self.look && self.stored_next) {
-            let flight = self.fly_fast(id());
+            let flight = Flight::of_fast(&self.fast, self.most, id());
             let step = flight.step();
             self.flight = Some(flight);
             step
         } else {
             (self.look, self.written, self.stored_next) = (false, false, false);
-            for due in self.deferred.iter_mut().filter(|one| one.until <= now) {
-                (due.trying, due.until) = (true, now + due.pause);
-            }
+            self.deferred.try_due(now);
             LaneStep::Read
         };
         self.busy = true;
@@ -321,9 +287,8 @@ impl LaneState {
     }
 
     /// What is to be read: the transaction that is to be repeated; else, of what is stored, not that of these pairs.
-    pub(super) fn reading(&mut self) -> (Option<(Uuid, Vec<OutboxRow>)>, Vec<EnvelopeKey>) {
-        let waiting = self.deferred.iter().filter(|one| !one.trying).map(|one| one.key.clone());
-        (self.repeat.clone(), waiting.collect())
+    pub(super) fn reading(&self) -> (Option<(Uuid, Vec<OutboxRow>)>, Vec<EnvelopeKey>) {
+        (self.repeat.clone(), self.deferred.waiting())
     }
 
     /// Of stored envelopes, the oldest of pairs that need not wait, those that go into the next transaction. `end`: there
@@ -332,10 +297,10 @@ impl LaneState {
         // Of what was to be repeated, something is gone.
         self.repeat = None;
         if end {
-            self.deferred.retain(|one| !one.trying || rows.iter().any(|row| row.key.same_pair(&one.key)));
+            self.deferred.forget_empty(&rows);
         }
         let newer = !self.queue.is_empty() || self.writing.is_some() || self.written;
-        let waiting = self.deferred.iter().any(|one| one.key.state.is_none());
+        let waiting = self.deferred.have_messages();
         if newer || waiting || rows.iter().any(|row| row.key.state.is_none()) {
             self.spill();
             self.messages = Some(true);
@@ -368,9 +333,7 @@ impl LaneState {
         if rows.is_empty() {
             return;
         }
-        let body = Transaction::body(rows.iter().map(|(_, envelope)| envelope.as_str()));
-        let items = rows.into_iter().map(|(row, _)| Item { key: row.key.clone(), row: Some(row) }).collect();
-        self.flight = Some(Flight { id, body, items, fast: false });
+        self.flight = Some(Flight::of_rows(rows, id));
         self.repeat = None;
     }
 
@@ -396,76 +359,6 @@ impl LaneState {
         (self.busy, self.flight) = (false, None);
         self.spill();
         (self.messages, self.look) = (Some(true), true);
-    }
-
-    /// The transaction under way has results, or has none.
-    pub(super) fn landed(&mut self, results: Result<Vec<EnvelopeResult>, Unanswered>, now: Instant) {
-        self.busy = false;
-        let Some(flight) = self.flight.take() else {
-            // Something else came to nothing: it begins anew.
-            self.look = true;
-            return;
-        };
-        match results {
-            Ok(results) if results.len() == flight.items.len() => {
-                self.most = (self.most * 2).min(ENVELOPES_MAX);
-                let paused = self.pause.take().map_or(DEFERRED / 2, |(_, pause)| pause);
-                let fast = flight.fast;
-                self.stored_next = fast;
-                let mut back = VecDeque::new();
-                for (item, result) in flight.items.into_iter().zip(results) {
-                    if matches!(result, EnvelopeResult::Deferred { .. }) {
-                        if !self.defer(&item.key, now) {
-                            self.pause(now, (paused * 2).min(DEFERRED_MAX));
-                        }
-                    } else {
-                        self.deferred.retain(|one| !one.key.same_pair(&item.key));
-                    }
-                    if fast {
-                        back.extend(self.land_fast(result));
-                    } else {
-                        self.land(item, result);
-                    }
-                }
-                if !back.is_empty() {
-                    // In front of whatever is newer.
-                    self.queue.extend(back);
-                    self.messages = Some(true);
-                    self.spill();
-                }
-            }
-            Err(Unanswered::Whole) => {
-                self.most = (flight.items.len() / 2).max(1);
-                self.spill();
-                self.look = true;
-                self.pause(now, SMALLER);
-            }
-            Err(Unanswered::Paused(pause)) => {
-                self.pause(now, pause);
-                self.come_again(flight);
-            }
-            Ok(_) | Err(Unanswered::NoAnswer) => self.come_again(flight),
-        }
-    }
-
-    /// A transaction without an answer is repeated.
-    fn come_again(&mut self, flight: Flight) {
-        self.flight = Some(flight);
-        self.spill();
-        self.put_aside();
-    }
-
-    /// Keeps of a transaction that waits to be repeated what it takes to read it again, once all of it is stored: out of
-    /// memory, whoever it is for. Where some of it is not, its senders were told that it failed, and it is taken apart.
-    fn put_aside(&mut self) {
-        let being_stored = !self.queue.is_empty() || self.writing.is_some();
-        if self.busy || self.flight.as_ref().is_none_or(|flight| flight.is_being_stored(being_stored)) {
-            return;
-        }
-        let Some(flight) = self.flight.take() else { return };
-        let rows = flight.items.into_iter().map(|item| item.row).collect::<Option<Vec<_>>>();
-        self.repeat = rows.map(|rows| (flight.id, rows));
-        self.look = true;
     }
 
     /// What was to be stored is stored, or `None`: whether it was is not known.
@@ -506,45 +399,6 @@ impl LaneState {
         }
     }
 
-    /// A result of the oldest of the fast path; what must be stored after all is returned.
-    fn land_fast(&mut self, result: EnvelopeResult) -> Option<Waiting> {
-        let waiting = self.fast.pop_front()?;
-        self.fast_bytes = self.fast_bytes.saturating_sub(waiting.envelope.json.len());
-        settle(waiting, result)
-    }
-
-    /// A result of what is stored, or on its way there.
-    fn land(&mut self, item: Item, result: EnvelopeResult) {
-        if let Some(row) = item.row {
-            self.late.push((row, result));
-        } else if let Some(place) = self.queue.iter().position(|one| one.envelope.key == item.key) {
-            if let Some(back) = self.queue.remove(place).and_then(|waiting| settle(waiting, result)) {
-                self.queue.insert(place, back);
-            }
-        } else if let Some(waiting) = self.writing.iter_mut().flatten().find(|one| one.envelope.key == item.key) {
-            waiting.answer = Some(result);
-        }
-    }
-
-    /// Lets a pair wait; whether there was room to remember it.
-    fn defer(&mut self, key: &EnvelopeKey, now: Instant) -> bool {
-        let room = self.deferred.len() < DEFERRED_PAIRS;
-        match self.deferred.iter_mut().find(|one| one.key.same_pair(key)) {
-            // Told of several envelopes by one answer.
-            Some(known) if !known.trying => {}
-            Some(known) => {
-                known.pause = (known.pause * 2).min(DEFERRED_MAX);
-                (known.trying, known.until) = (false, now + known.pause);
-            }
-            None if room => {
-                let until = now + DEFERRED;
-                self.deferred.push(Deferred { key: key.clone(), until, pause: DEFERRED, trying: false });
-            }
-            None => return false,
-        }
-        true
-    }
-
     /// Fails what is queued behind messages that failed for now, where it is of the same pair: stored, it would overtake
     /// them.
     fn fail_behind(&mut self, failed: &[EnvelopeKey]) {
@@ -557,45 +411,6 @@ impl LaneState {
         }
         self.queue.retain(|one| !behind(one));
     }
-
-    fn fly_fast(&self, id: Uuid) -> Flight {
-        let mut bytes = AROUND_BYTES;
-        let fits = |one: &&Waiting| {
-            let first = bytes == AROUND_BYTES;
-            bytes += one.envelope.json.len() + 1;
-            first || bytes <= TRANSACTION_MAX_BYTES
-        };
-        let flying = self.fast.iter().take(self.most).take_while(fits).collect::<Vec<_>>();
-        let body = Transaction::body(flying.iter().map(|one| one.envelope.json.as_str()));
-        let items = flying.iter().map(|one| Item { key: one.envelope.key.clone(), row: None }).collect();
-        Flight { id, body, items, fast: true }
-    }
-}
-
-impl Flight {
-    /// Whether some of it is on its way into the store, as far as anything is.
-    fn is_being_stored(&self, anything: bool) -> bool {
-        anything && self.items.iter().any(|item| item.row.is_none())
-    }
-
-    fn step(&self) -> LaneStep {
-        LaneStep::Send { id: self.id, body: self.body.clone(), envelopes: self.items.len(), fast: self.fast }
-    }
-}
-
-/// Tells what became of a message that was not stored; one that is deferred comes back, to be stored.
-fn settle(waiting: Waiting, result: EnvelopeResult) -> Option<Waiting> {
-    match result {
-        EnvelopeResult::Accepted { state: Some(State::Received), .. } => answer(waiting.replies, Outcome::Received),
-        EnvelopeResult::Accepted { .. } => answer(waiting.replies, Outcome::Stored),
-        EnvelopeResult::Deferred { .. } => return Some(waiting),
-        EnvelopeResult::Refused(error) => {
-            for reply in waiting.replies {
-                reply.refuse(error.clone());
-            }
-        }
-    }
-    None
 }
 
 fn answer(replies: Vec<Reply>, outcome: Outcome) {

@@ -238,7 +238,7 @@ impl Destination {
     /// What is to be read: a transaction that is to be repeated, with its id; else the oldest that is stored, without that
     /// of these pairs.
     pub fn reading(&self, number: u8) -> (Option<(Uuid, Vec<OutboxRow>)>, Vec<EnvelopeKey>) {
-        self.tell(number, LaneState::reading)
+        self.tell(number, |lane| lane.reading())
     }
 
     /// Of stored envelopes, oldest first, those that go into the next transaction; `end`: there are no more.

@@ -47,11 +47,6 @@ impl Reach {
         self.lock().failing.is_none()
     }
 
-    /// Since when it cannot.
-    pub fn failing(&self) -> Option<Failing> {
-        self.lock().failing
-    }
-
     /// The leave to call it now.
     pub(super) fn leave(&self, now: Timestamp) -> Option<Probe> {
         let mut state = self.lock();

@@ -87,7 +87,7 @@ pub async fn leave(app: &App) {
     if matches!(app.store, Store::Postgres(_))
         && let Err(error) = app.store.leave_lanes(app.process).await
     {
-        tracing::warn!(%error, "what waits for other homeservers waits a minute longer");
+        tracing::warn!(%error, "what waits for other homeservers waits some seconds longer");
     }
 }
 

@@ -54,7 +54,7 @@ pub async fn check(app: &Arc<App>, server: &ServerName, account: Uuid) -> Result
     Err(Error::temporary(Code::UnknownServer, text, SOON))
 }
 
-/// A homeserver says that it is back, in a request that was verified: what waits for it is tried now.
+/// A homeserver is there: a request or an answer of its was verified. What waits for it is tried now.
 pub fn try_now(app: &Arc<App>, server: &ServerName) {
     if let Some(peers) = &app.peers {
         peers.discovery.hear(server);
